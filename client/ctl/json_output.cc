@@ -1,0 +1,85 @@
+#include "client/ctl/json_output.h"
+
+#include "absl/strings/escaping.h"
+#include "client/ctl/table_names.h"
+
+namespace engram::ctl {
+Json ToJson(const v1::TableIdentity& identity) {
+  return {{"name", identity.name()},
+          {"version", identity.version()},
+          {"digest", absl::BytesToHexString(identity.digest())}};
+}
+
+namespace {
+
+Json SpecJson(const v1::TableSpec& spec) {
+  return {{"rows", spec.rows()},
+          {"row_bytes", spec.row_bytes()},
+          {"value_format", FormatName(spec.value_format())},
+          {"values_per_row", spec.values_per_row()},
+          {"scale_block", spec.scale_block()},
+          {"scalar_scale", spec.scalar_scale()},
+          {"group_size", spec.group_size()},
+          {"orders", spec.orders()}};
+}
+
+Json LatencyJson(const v1::LatencyStats& latency) {
+  return {{"count", latency.count()},     {"p50_us", latency.p50_us()},
+          {"p90_us", latency.p90_us()},   {"p99_us", latency.p99_us()},
+          {"p999_us", latency.p999_us()}, {"max_us", latency.max_us()}};
+}
+
+Json TierJson(const v1::TierStats& tier) {
+  return {{"tier", TierName(tier.tier())},   {"rows", tier.rows()},
+          {"bytes", tier.bytes()},           {"hits", tier.hits()},
+          {"reads", tier.reads()},           {"bytes_read", tier.bytes_read()},
+          {"bytes_used", tier.bytes_used()}, {"admissions", tier.admissions()},
+          {"evictions", tier.evictions()},   {"read_latency", LatencyJson(tier.read_latency())}};
+}
+
+Json TableJson(const v1::TableStats& table) {
+  Json json = ToJson(table.identity());
+  json["published"] = table.published();
+  json["spec"] = SpecJson(table.spec());
+  json["fetches"] = table.fetches();
+  json["fetch_errors"] = table.fetch_errors();
+  json["groups"] = table.groups();
+  json["fetch_latency"] = LatencyJson(table.fetch_latency());
+  json["tiers"] = Json::array();
+  for (const v1::TierStats& tier : table.tiers()) json["tiers"].push_back(TierJson(tier));
+  return json;
+}
+
+Json ServerJson(const v1::ServerStats& server) {
+  return {{"version", server.version()},
+          {"uptime_seconds", server.uptime_seconds()},
+          {"read_engine", server.read_engine()},
+          {"read_engine_reason", server.read_engine_reason()},
+          {"ram_budget_bytes", server.ram_budget_bytes()},
+          {"ram_used_bytes", server.ram_used_bytes()},
+          {"inflight_rows", server.inflight_rows()},
+          {"inflight_bytes", server.inflight_bytes()},
+          {"fetches_rejected", server.fetches_rejected()}};
+}
+
+}  // namespace
+
+Json ToJson(const v1::TableInfo& info) {
+  Json json = ToJson(info.identity());
+  json["published"] = info.published();
+  json["spec"] = SpecJson(info.spec());
+  json["disk_bytes"] = info.disk_bytes();
+  json["imported_unix_seconds"] = info.imported_unix_seconds();
+  json["source"] = info.source();
+  return json;
+}
+
+Json ToJson(const v1::GetStatsResponse& stats) {
+  Json json = {{"server", ServerJson(stats.server())}, {"tables", Json::array()}};
+  for (const v1::TableStats& table : stats.tables()) json["tables"].push_back(TableJson(table));
+  return json;
+}
+
+void PrintJson(const Json& document, std::ostream& out) { out << document.dump(2) << "\n"; }
+
+}  // namespace engram::ctl

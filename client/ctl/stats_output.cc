@@ -1,0 +1,83 @@
+#include "client/ctl/stats_output.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/ctl/table_names.h"
+#include "client/ctl/text_table.h"
+#include "client/ctl/units.h"
+
+namespace engram::ctl {
+namespace {
+
+std::string Bytes(uint64_t bytes) { return FormatBytes(static_cast<double>(bytes)); }
+
+std::string Latencies(const v1::LatencyStats& latency) {
+  if (latency.count() == 0) return "-";
+  return absl::StrCat("p50 ", FormatLatency(latency.p50_us()), ", p90 ",
+                      FormatLatency(latency.p90_us()), ", p99 ", FormatLatency(latency.p99_us()),
+                      ", p99.9 ", FormatLatency(latency.p999_us()), ", max ",
+                      FormatLatency(latency.max_us()));
+}
+
+void PrintServer(const v1::ServerStats& server, std::ostream& out) {
+  out << "engramd " << server.version() << ", up "
+      << FormatWholeSeconds(static_cast<uint64_t>(server.uptime_seconds())) << ", reads with "
+      << server.read_engine();
+  if (!server.read_engine_reason().empty()) out << " (" << server.read_engine_reason() << ")";
+  out << "\nRAM tier: " << Bytes(server.ram_used_bytes()) << " of "
+      << Bytes(server.ram_budget_bytes()) << " used ("
+      << FormatShare(server.ram_used_bytes(), server.ram_budget_bytes()) << ")\n"
+      << "in flight: " << FormatCount(server.inflight_rows()) << " rows, "
+      << Bytes(server.inflight_bytes())
+      << "; fetches rejected: " << FormatCount(server.fetches_rejected()) << "\n";
+}
+
+void PrintTiers(const v1::TableStats& table, std::ostream& out) {
+  uint64_t hits = 0;
+  for (const v1::TierStats& tier : table.tiers()) hits += tier.hits();
+  TextTable text({{"TIER"},
+                  {"ROWS", true},
+                  {"SIZE", true},
+                  {"GROUPS SERVED", true},
+                  {"SHARE", true},
+                  {"READS", true},
+                  {"READ", true},
+                  {"USED", true},
+                  {"ADMITTED", true},
+                  {"EVICTED", true}});
+  for (const v1::TierStats& tier : table.tiers()) {
+    text.AddRow({TierName(tier.tier()), FormatCount(tier.rows()), Bytes(tier.bytes()),
+                 FormatCount(tier.hits()), FormatShare(tier.hits(), hits),
+                 FormatCount(tier.reads()), Bytes(tier.bytes_read()), Bytes(tier.bytes_used()),
+                 FormatCount(tier.admissions()), FormatCount(tier.evictions())});
+  }
+  text.Print(out, "  ");
+  for (const v1::TierStats& tier : table.tiers()) {
+    if (tier.read_latency().count() == 0) continue;
+    out << "  " << TierName(tier.tier()) << " read latency: " << Latencies(tier.read_latency())
+        << "\n";
+  }
+}
+
+void PrintTable(const v1::TableStats& table, std::ostream& out) {
+  const v1::TableSpec& spec = table.spec();
+  out << "\n"
+      << Describe(table.identity()) << (table.published() ? ", published" : ", not published")
+      << ": " << FormatCount(spec.rows()) << " rows of " << spec.row_bytes() << " B, "
+      << Bytes(spec.rows() * spec.row_bytes()) << "\n"
+      << "  fetches: " << FormatCount(table.fetches())
+      << ", failed: " << FormatCount(table.fetch_errors())
+      << ", groups: " << FormatCount(table.groups()) << "\n"
+      << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
+  PrintTiers(table, out);
+}
+
+}  // namespace
+
+void PrintStats(const v1::GetStatsResponse& stats, std::ostream& out) {
+  PrintServer(stats.server(), out);
+  for (const v1::TableStats& table : stats.tables()) PrintTable(table, out);
+}
+
+}  // namespace engram::ctl

@@ -1,0 +1,81 @@
+#include "client/fetch_request.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+#include <grpcpp/support/slice.h>
+
+#include "absl/strings/str_cat.h"
+#include "engram/v1/engram.pb.h"
+
+namespace engram {
+namespace {
+
+using google::protobuf::io::CodedOutputStream;
+using Wire = google::protobuf::internal::WireFormatLite;
+
+static_assert(std::endian::native == std::endian::little, "row ids are sent as they are in memory");
+
+constexpr uint32_t kRowIdsTag =
+    Wire::MakeTag(v1::FetchRequest::kRowIdsFieldNumber, Wire::WIRETYPE_LENGTH_DELIMITED);
+
+}  // namespace
+
+absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
+                           absl::Span<const std::byte> rows, absl::Span<const Tier> tiers) {
+  const TableSpec& spec = table.spec();
+  const auto name = [&] { return absl::StrCat("table \"", table.name(), "\""); };
+  if (row_ids.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("no row ids given for ", name()));
+  }
+  if (row_ids.size() % spec.group_size != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(row_ids.size(),
+                                                   " row ids are no multiple of the group size of ",
+                                                   name(), ", which is ", spec.group_size));
+  }
+  if (row_ids.size() > table.max_fetch_rows()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        row_ids.size(), " row ids in one fetch are over the limit of ", table.max_fetch_rows(),
+        " for rows of ", spec.row_bytes, " bytes: split the fetch"));
+  }
+  if (const size_t needed = row_ids.size() * spec.row_bytes; rows.size() != needed) {
+    return absl::InvalidArgumentError(absl::StrCat("the output for rows has ", rows.size(),
+                                                   " bytes, and ", needed, " are needed"));
+  }
+  if (const size_t groups = row_ids.size() / spec.group_size;
+      !tiers.empty() && tiers.size() != groups) {
+    return absl::InvalidArgumentError(absl::StrCat("the output for tiers has ", tiers.size(),
+                                                   " entries, and ", groups, " are needed"));
+  }
+  // The common case, all in range, is one pass without a branch.
+  if (*std::max_element(row_ids.begin(), row_ids.end()) >= spec.rows) {
+    const auto first =
+        std::find_if(row_ids.begin(), row_ids.end(), [&](uint32_t id) { return id >= spec.rows; });
+    return absl::OutOfRangeError(absl::StrCat("row id ", *first, " at index ",
+                                              first - row_ids.begin(), " is not in ", name(),
+                                              ", which has ", spec.rows, " rows"));
+  }
+  return absl::OkStatus();
+}
+
+grpc::ByteBuffer EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids) {
+  const auto ids_bytes = static_cast<uint32_t>(row_ids.size() * sizeof(uint32_t));
+  const size_t size = head.size() + CodedOutputStream::VarintSize32(kRowIdsTag) +
+                      CodedOutputStream::VarintSize32(ids_bytes) + ids_bytes;
+  auto message = std::make_unique_for_overwrite<uint8_t[]>(size);
+  std::memcpy(message.get(), head.data(), head.size());
+  uint8_t* out = message.get() + head.size();
+  out = CodedOutputStream::WriteVarint32ToArray(kRowIdsTag, out);
+  out = CodedOutputStream::WriteVarint32ToArray(ids_bytes, out);
+  std::memcpy(out, row_ids.data(), ids_bytes);
+  const grpc::Slice slice(message.release(), size,
+                          [](void* bytes) { delete[] static_cast<uint8_t*>(bytes); });
+  return {&slice, 1};
+}
+
+}  // namespace engram

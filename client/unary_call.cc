@@ -1,0 +1,192 @@
+#include "client/unary_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <grpcpp/client_context.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace engram {
+namespace {
+
+// How long the daemon may be away for calls without a deadline: enough for a restart.
+constexpr absl::Duration kPatience = absl::Seconds(10);
+
+// Every code that an rpc of the daemon ends with stays what it is.
+absl::Status ToStatus(const grpc::Status& status, const std::string& method) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::DATA_LOSS:
+    case grpc::StatusCode::INTERNAL:
+      return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+    case grpc::StatusCode::CANCELLED:
+      // Not by this side: a daemon that stops cuts off what takes too long.
+      return absl::UnavailableError(
+          absl::StrCat("cut off by the daemon: ", status.error_message()));
+    default:
+      return absl::InternalError(
+          absl::StrCat("unexpected answer to ", method, ": ",
+                       absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
+                       ": ", status.error_message()));
+  }
+}
+
+}  // namespace
+
+struct UnaryCall::Attempt {
+  grpc::ClientContext context;
+  grpc::ByteBuffer answer;
+};
+
+UnaryCall::UnaryCall(std::shared_ptr<ChannelSet> channels, std::string method,
+                     grpc::ByteBuffer request, absl::Time deadline, Receiver receive)
+    : method_(std::move(method)),
+      deadline_(deadline),
+      request_(std::move(request)),
+      receive_(std::move(receive)),
+      channels_(std::move(channels)) {}
+
+std::shared_ptr<UnaryCall> UnaryCall::Start(std::shared_ptr<ChannelSet> channels,
+                                            std::string method, grpc::ByteBuffer request,
+                                            absl::Time deadline, Receiver receive) {
+  std::shared_ptr<UnaryCall> call(new UnaryCall(std::move(channels), std::move(method),
+                                                std::move(request), deadline, std::move(receive)));
+  call->Try();
+  return call;
+}
+
+std::shared_ptr<UnaryCall> UnaryCall::Refused(absl::Status status) {
+  std::shared_ptr<UnaryCall> call(
+      new UnaryCall(nullptr, "", grpc::ByteBuffer(), absl::InfiniteFuture(), nullptr));
+  absl::MutexLock lock(&call->mutex_);
+  call->Finish(std::move(status));
+  return call;
+}
+
+absl::Status UnaryCall::Wait() {
+  absl::MutexLock lock(&mutex_, absl::Condition(&done_));
+  return status_;
+}
+
+bool UnaryCall::done() const {
+  absl::MutexLock lock(&mutex_);
+  return done_;
+}
+
+void UnaryCall::Cancel() {
+  std::shared_ptr<Attempt> attempt;
+  {
+    absl::MutexLock lock(&mutex_);
+    cancelled_ = true;
+    attempt = attempt_;
+    if (alarm_ != nullptr) {
+      alarm_->Cancel();
+    }
+  }
+  // Outside the lock, because gRPC may call back.
+  if (attempt != nullptr) {
+    attempt->context.TryCancel();
+  }
+}
+
+void UnaryCall::Close() {
+  Cancel();
+  std::shared_ptr<ChannelSet> channels;
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &UnaryCall::Idle));
+  channels.swap(channels_);
+}
+
+void UnaryCall::Try() {
+  Attempt* attempt = nullptr;
+  grpc::GenericStub* stub = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    alarm_.reset();
+    if (cancelled_) {
+      Finish(absl::CancelledError());
+      return;
+    }
+    attempt_ = std::make_shared<Attempt>();
+    attempt = attempt_.get();
+    stub = &channels_->Next();
+    ++starting_;
+  }
+  if (deadline_ != absl::InfiniteFuture()) {
+    attempt->context.set_deadline(absl::ToChronoTime(deadline_));
+  }
+  stub->UnaryCall(
+      &attempt->context, method_, grpc::StubOptions(), &request_, &attempt->answer,
+      [self = shared_from_this()](const grpc::Status& status) { self->OnAttemptDone(status); });
+  absl::MutexLock lock(&mutex_);
+  --starting_;
+}
+
+void UnaryCall::OnAttemptDone(const grpc::Status& grpc_status) {
+  std::shared_ptr<Attempt> attempt;
+  {
+    absl::MutexLock lock(&mutex_);
+    attempt.swap(attempt_);
+  }
+  absl::Status status = ToStatus(grpc_status, method_);
+  if (status.ok()) {
+    status = receive_(&attempt->answer);
+  }
+  // It shares a channel, whose last owner this thread must not be: it goes before the call is done.
+  attempt.reset();
+  absl::MutexLock lock(&mutex_);
+  if (absl::IsUnavailable(status)) {
+    if (RetryLater(status)) {
+      return;
+    }
+    status = DaemonAway();
+  } else if (absl::IsDeadlineExceeded(status) && failures_ > 0) {
+    status = DaemonAway();
+  }
+  Finish(std::move(status));
+}
+
+bool UnaryCall::RetryLater(const absl::Status& cause) {
+  const absl::Time now = absl::Now();
+  if (failures_ == 0) {
+    first_failure_ = now;
+  }
+  ++failures_;
+  last_cause_ = cause;
+  const absl::Time last_try =
+      deadline_ == absl::InfiniteFuture() ? first_failure_ + kPatience : deadline_;
+  if (cancelled_ || now >= last_try) {
+    return false;
+  }
+  // A new one each time: the one before may still be in its callback.
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(absl::ToChronoTime(std::min(now + channels_->Backoff(failures_), last_try)),
+              [self = shared_from_this()](bool /*expired*/) { self->Try(); });
+  return true;
+}
+
+absl::Status UnaryCall::DaemonAway() const {
+  const bool endless = deadline_ == absl::InfiniteFuture();
+  const absl::Duration tried = absl::Trunc(absl::Now() - first_failure_, absl::Milliseconds(1));
+  return {endless ? absl::StatusCode::kUnavailable : absl::StatusCode::kDeadlineExceeded,
+          absl::StrCat(endless ? "" : "the deadline passed while ", "the daemon at ",
+                       channels_->address(), " was not there: tried for ",
+                       absl::FormatDuration(tried), ", ", failures_,
+                       failures_ == 1 ? " time" : " times", "; last: ", last_cause_.message())};
+}
+
+void UnaryCall::Finish(absl::Status status) {
+  status_ = cancelled_ ? absl::CancelledError("the call was cancelled") : std::move(status);
+  done_ = true;
+}
+
+}  // namespace engram

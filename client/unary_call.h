@@ -1,0 +1,89 @@
+// One unary rpc, made again while the daemon is away.
+#ifndef ENGRAM_CLIENT_UNARY_CALL_H_
+#define ENGRAM_CLIENT_UNARY_CALL_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "client/channel_set.h"
+
+namespace engram {
+
+// Thread-safe. No thread waits for the answer or between attempts: gRPC's call back. Whoever
+// started it must Close it before letting go of it.
+class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
+ public:
+  // Reads an answer. Called at most once, by a thread of gRPC's; its status is the call's.
+  using Receiver = std::function<absl::Status(grpc::ByteBuffer* answer)>;
+
+  // Starts a call of `method`, "/package.Service/Method".
+  //   deadline: of all attempts together; without one (InfiniteFuture) the daemon may be away for
+  //             ten seconds
+  // The call's status is that of the rpc or of `receive`, and also:
+  //   UNAVAILABLE        the daemon stayed away; says for how long and what was seen last
+  //   DEADLINE_EXCEEDED  the deadline passed; likewise if the daemon was away
+  //   CANCELLED          Cancel was called
+  //   INTERNAL           the rpc ended with a status that no rpc of the daemon has
+  static std::shared_ptr<UnaryCall> Start(std::shared_ptr<ChannelSet> channels, std::string method,
+                                          grpc::ByteBuffer request, absl::Time deadline,
+                                          Receiver receive);
+
+  // A call that is done, and was never made.
+  static std::shared_ptr<UnaryCall> Refused(absl::Status status);
+
+  // Waits until the call is done and returns its status.
+  absl::Status Wait();
+  bool done() const;
+
+  // Makes the call's status CANCELLED, unless it is done.
+  void Cancel();
+
+  // Cancels the call, waits until `receive` and the channels are no longer used, and lets go of the
+  // channels. Not for gRPC's threads.
+  void Close();
+
+ private:
+  struct Attempt;
+
+  UnaryCall(std::shared_ptr<ChannelSet> channels, std::string method, grpc::ByteBuffer request,
+            absl::Time deadline, Receiver receive);
+
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return done_ && starting_ == 0; }
+  void Try();
+  void OnAttemptDone(const grpc::Status& grpc_status);
+  // Sets the alarm for the next attempt; returns false if it is too late for one.
+  bool RetryLater(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status DaemonAway() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string method_;
+  const absl::Time deadline_;
+  const grpc::ByteBuffer request_;
+  const Receiver receive_;
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<ChannelSet> channels_ ABSL_GUARDED_BY(mutex_);  // until Close
+  // The attempt under way; it shares its channel.
+  std::shared_ptr<Attempt> attempt_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);  // while waiting for the next one
+  int starting_ ABSL_GUARDED_BY(mutex_) = 0;  // threads that hand an attempt to gRPC
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time first_failure_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  absl::Status last_cause_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_CLIENT_UNARY_CALL_H_

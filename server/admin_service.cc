@@ -1,0 +1,171 @@
+#include "server/admin_service.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/proto_conversion.h"
+#include "server/status_conversion.h"
+#include "spdlog/spdlog.h"
+
+namespace engram::server {
+namespace {
+
+using ImportStream = TaskStream<v1::ImportProgress>;
+using VerifyStream = TaskStream<v1::VerifyProgress>;
+
+grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+std::string Describe(const storage::TableIdentity& identity) {
+  return absl::StrCat(identity.name, " v", identity.version);
+}
+
+void LogImported(const storage::TableInfo& info, absl::Duration duration) {
+  const double megabytes = static_cast<double>(info.spec.table_bytes()) / 1e6;
+  spdlog::info("imported {} from {}: {} rows of {} bytes, digest {}, in {} ({:.0f} MB/s){}",
+               Describe(info.identity), info.source, info.spec.rows, info.spec.row_bytes,
+               info.identity.digest.ToHex(),
+               absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1))),
+               megabytes / absl::ToDoubleSeconds(duration), info.published ? "" : ", staged");
+}
+
+absl::Status RunImport(storage::TieredStore* store, const storage::ImportOptions& options,
+                       const ImportStream::Emit& emit) {
+  if (options.path.empty() || options.path.front() != '/') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("import path \"", options.path,
+                     "\" is not absolute: it names a file of the daemon's host"));
+  }
+  spdlog::info("import of {} as \"{}\" starts", options.path, options.name);
+  absl::Time start = absl::Now();
+  const auto imported = store->Import(options, [&](const storage::ImportProgress& progress) {
+    v1::ImportProgress message;
+    ToProto(progress, &message);
+    if (progress.imported.has_value()) {
+      LogImported(*progress.imported, absl::Now() - start);
+      start = absl::Now();
+    }
+    return emit(std::move(message), /*keep=*/progress.imported.has_value());
+  });
+  if (!imported.ok()) {
+    spdlog::warn("import of {} as \"{}\" failed: {}", options.path, options.name,
+                 imported.status().ToString());
+  }
+  return imported.status();
+}
+
+absl::Status RunVerify(storage::TieredStore* store, const v1::VerifyRequest& request,
+                       const VerifyStream::Emit& emit) {
+  const auto table = store->OpenTable(request.name(), request.version());
+  if (!table.ok()) {
+    return table.status();
+  }
+  const storage::TableSpec& spec = (*table)->spec();
+  const absl::Time start = absl::Now();
+  const auto report = [&](uint64_t rows_done, bool done) {
+    v1::VerifyProgress message;
+    ToProto((*table)->identity(), message.mutable_table());
+    message.set_rows_done(rows_done);
+    message.set_rows_total(spec.rows);
+    message.set_bytes_per_second(static_cast<double>(rows_done * spec.row_bytes) /
+                                 absl::ToDoubleSeconds(absl::Now() - start));
+    message.set_done(done);
+    return emit(std::move(message), /*keep=*/done);
+  };
+  absl::Status status =
+      store->Verify(*table, [&](uint64_t rows_done) { return report(rows_done, false); });
+  const std::string name = Describe((*table)->identity());
+  if (status.ok()) {
+    spdlog::info("verified {}: all {} rows match the digest", name, spec.rows);
+    report(spec.rows, true);
+  } else if (absl::IsDataLoss(status)) {
+    spdlog::error("verification of {} failed: {}", name, std::string(status.message()));
+  }
+  return status;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminService::ListTables(grpc::CallbackServerContext* context,
+                                                   const v1::ListTablesRequest* /*request*/,
+                                                   v1::ListTablesResponse* response) {
+  for (const storage::TableInfo& info : store_->ListTables()) {
+    ToProto(info, response->add_tables());
+  }
+  return Finish(context, absl::OkStatus());
+}
+
+grpc::ServerWriteReactor<v1::ImportProgress>* AdminService::Import(
+    grpc::CallbackServerContext* /*context*/, const v1::ImportRequest* request) {
+  return new ImportStream(
+      &tasks_, [store = store_, options = FromProto(*request)](const ImportStream::Emit& emit) {
+        return RunImport(store, options, emit);
+      });
+}
+
+grpc::ServerUnaryReactor* AdminService::Publish(grpc::CallbackServerContext* context,
+                                                const v1::PublishRequest* request,
+                                                v1::PublishResponse* response) {
+  const auto table = store_->Publish(request->name(), request->version());
+  if (table.ok()) {
+    spdlog::info("published {}", Describe(table->identity));
+    ToProto(*table, response->mutable_table());
+  }
+  return Finish(context, table.status());
+}
+
+grpc::ServerUnaryReactor* AdminService::Drop(grpc::CallbackServerContext* context,
+                                             const v1::DropRequest* request,
+                                             v1::DropResponse* response) {
+  const auto dropped = store_->Drop(request->name(), request->version());
+  if (dropped.ok()) {
+    for (const storage::TableIdentity& identity : *dropped) {
+      spdlog::info("dropped {}", Describe(identity));
+      ToProto(identity, response->add_dropped());
+    }
+  }
+  return Finish(context, dropped.status());
+}
+
+grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* context,
+                                                 const v1::GetStatsRequest* request,
+                                                 v1::GetStatsResponse* response) {
+  const storage::StoreStats stats = store_->Stats();
+  for (const storage::TableStats& table : stats.tables) {
+    if (request->name().empty() || request->name() == table.identity.name) {
+      ToProto(table, response->add_tables());
+    }
+  }
+  if (!request->name().empty() && response->tables().empty()) {
+    return Finish(context,
+                  absl::NotFoundError(absl::StrCat("no table named \"", request->name(), "\"")));
+  }
+  const InFlightLimit::Stats in_flight = in_flight_->stats();
+  v1::ServerStats* const server = response->mutable_server();
+  server->set_version(ENGRAM_VERSION);
+  server->set_uptime_seconds(absl::ToInt64Seconds(absl::Now() - started_));
+  server->set_read_engine(stats.read_engine);
+  server->set_read_engine_reason(stats.read_engine_reason);
+  server->set_ram_budget_bytes(stats.ram_budget_bytes);
+  server->set_ram_used_bytes(stats.ram_used_bytes);
+  server->set_inflight_rows(in_flight.rows);
+  server->set_inflight_bytes(in_flight.bytes);
+  server->set_fetches_rejected(in_flight.rejected);
+  return Finish(context, absl::OkStatus());
+}
+
+grpc::ServerWriteReactor<v1::VerifyProgress>* AdminService::Verify(
+    grpc::CallbackServerContext* /*context*/, const v1::VerifyRequest* request) {
+  return new VerifyStream(&tasks_,
+                          [store = store_, request = *request](const VerifyStream::Emit& emit) {
+                            return RunVerify(store, request, emit);
+                          });
+}
+
+}  // namespace engram::server

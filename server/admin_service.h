@@ -1,0 +1,57 @@
+// The control plane: engram.v1.EngramAdmin.
+#ifndef ENGRAM_SERVER_ADMIN_SERVICE_H_
+#define ENGRAM_SERVER_ADMIN_SERVICE_H_
+
+#include <memory>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "engram/v1/engram_admin.grpc.pb.h"
+#include "server/in_flight_limit.h"
+#include "server/task_stream.h"
+#include "storage/tiered_store.h"
+
+namespace engram::server {
+
+// Thread-safe. The store must outlive it.
+class AdminService final : public v1::EngramAdmin::CallbackService {
+ public:
+  AdminService(storage::TieredStore* store, std::shared_ptr<InFlightLimit> in_flight)
+      : store_(store), in_flight_(std::move(in_flight)) {}
+
+  grpc::ServerUnaryReactor* ListTables(grpc::CallbackServerContext* context,
+                                       const v1::ListTablesRequest* request,
+                                       v1::ListTablesResponse* response) override;
+  grpc::ServerWriteReactor<v1::ImportProgress>* Import(grpc::CallbackServerContext* context,
+                                                       const v1::ImportRequest* request) override;
+  grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
+                                    const v1::PublishRequest* request,
+                                    v1::PublishResponse* response) override;
+  grpc::ServerUnaryReactor* Drop(grpc::CallbackServerContext* context,
+                                 const v1::DropRequest* request,
+                                 v1::DropResponse* response) override;
+  grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
+                                     const v1::GetStatsRequest* request,
+                                     v1::GetStatsResponse* response) override;
+  grpc::ServerWriteReactor<v1::VerifyProgress>* Verify(grpc::CallbackServerContext* context,
+                                                       const v1::VerifyRequest* request) override;
+
+  // Stops imports and verifications, which then end with UNAVAILABLE.
+  void BeginDrain() { tasks_.Stop(); }
+
+  // Returns when none of them runs any more.
+  void AwaitTasks() { tasks_.AwaitAll(); }
+
+ private:
+  storage::TieredStore* const store_;
+  const std::shared_ptr<InFlightLimit> in_flight_;
+  const absl::Time started_ = absl::Now();
+  TaskTracker tasks_;
+};
+
+}  // namespace engram::server
+
+#endif  // ENGRAM_SERVER_ADMIN_SERVICE_H_

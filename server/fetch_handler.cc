@@ -1,0 +1,116 @@
+#include "server/fetch_handler.h"
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/slice.h>
+
+#include "absl/strings/str_cat.h"
+#include "proto/fetch_wire.h"
+
+namespace engram::server {
+namespace {
+
+// The rows of one answer. gRPC owns it once it is sent, and destroys it when the last byte is out.
+struct AnswerBlock {
+  InFlightLimit::Grant grant;
+  std::unique_ptr<std::byte[]> rows;
+  size_t size = 0;
+};
+
+grpc::Slice ToSlice(std::unique_ptr<AnswerBlock> block) {
+  AnswerBlock* const raw = block.release();
+  return {raw->rows.get(), raw->size, [](void* b) { delete static_cast<AnswerBlock*>(b); }, raw};
+}
+
+}  // namespace
+
+struct FetchHandler::Pending {
+  v1::FetchRequest request;
+  storage::TableRef table;
+  std::unique_ptr<AnswerBlock> block = std::make_unique<AnswerBlock>();
+  std::string tiers;
+
+  absl::Span<const storage::RowId> row_ids() const {
+    return {request.row_ids().data(), static_cast<size_t>(request.row_ids_size())};
+  }
+};
+
+absl::Status FetchHandler::Prepare(Pending* pending) {
+  if (draining_.load(std::memory_order_relaxed)) {
+    return absl::UnavailableError("the daemon is stopping");
+  }
+  const v1::TableIdentity& identity = pending->request.table();
+  auto table = store_->Resolve(identity.name(), identity.version(), identity.digest());
+  if (!table.ok()) {
+    return table.status();
+  }
+  pending->table = *std::move(table);
+  const storage::TableSpec& spec = pending->table->spec();
+  const auto ids = pending->row_ids();
+  if (absl::Status status = storage::TieredStore::ValidateIds(*pending->table, ids); !status.ok()) {
+    return status;
+  }
+  if (ids.size() > MaxRows(spec)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(ids.size(), " row ids in one fetch are over the limit of ", MaxRows(spec),
+                     " for rows of ", spec.row_bytes, " bytes: split the fetch"));
+  }
+  const size_t bytes = ids.size() * spec.row_bytes;
+  auto grant = in_flight_->Acquire(ids.size(), bytes);
+  if (!grant.ok()) {
+    return grant.status();
+  }
+  pending->block->grant = *std::move(grant);
+  pending->block->rows = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  pending->block->size = bytes;
+  if (pending->request.report_tiers()) {
+    pending->tiers.resize(ids.size() / spec.group_size);
+  }
+  return absl::OkStatus();
+}
+
+void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply reply) {
+  auto pending = std::make_unique<Pending>();
+  pending->request = std::move(request);
+  if (absl::Status status = Prepare(pending.get()); !status.ok()) {
+    std::move(reply)(std::move(status));
+    return;
+  }
+  const Pending& fetch = *pending;
+  const storage::FetchOptions options{
+      .table = fetch.table,
+      .row_ids = fetch.row_ids(),
+      .rows = {fetch.block->rows.get(), fetch.block->size},
+      .tiers = {reinterpret_cast<storage::Tier*>(pending->tiers.data()), fetch.tiers.size()},
+      .deadline = deadline};
+  store_->Fetch(options, [pending = std::move(pending),
+                          reply = std::move(reply)](absl::Status status) mutable {
+    if (!status.ok()) {
+      pending.reset();
+      std::move(reply)(std::move(status));
+      return;
+    }
+    v1::FetchResponse head;
+    head.set_ticket(pending->request.ticket());
+    head.set_tiers(std::move(pending->tiers));
+    grpc::ByteBuffer answer = wire::EncodeFetchResponse(head, ToSlice(std::move(pending->block)));
+    pending.reset();
+    std::move(reply)(std::move(answer));
+  });
+}
+
+absl::StatusOr<v1::FetchRequest> ParseFetchRequest(const grpc::ByteBuffer& message) {
+  grpc::ByteBuffer copy(message);  // shares the bytes
+  grpc::ProtoBufferReader reader(&copy);
+  v1::FetchRequest request;
+  if (!reader.status().ok() || !request.ParseFromZeroCopyStream(&reader)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the message of ", message.Length(), " bytes is no FetchRequest"));
+  }
+  return request;
+}
+
+}  // namespace engram::server

@@ -1,0 +1,68 @@
+// One fetch request from message to message, whatever transport it came by.
+#ifndef ENGRAM_SERVER_FETCH_HANDLER_H_
+#define ENGRAM_SERVER_FETCH_HANDLER_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engram/v1/engram.pb.h"
+#include "server/in_flight_limit.h"
+#include "storage/tiered_store.h"
+
+namespace engram::server {
+
+// The most that one fetch may ask for.
+struct FetchLimits {
+  uint64_t rows = 0;          // row ids in the request
+  uint64_t answer_bytes = 0;  // bytes of rows in the answer
+};
+
+// Thread-safe. The store must outlive it, and every reply.
+class FetchHandler {
+ public:
+  // Called once: with the serialised FetchResponse, which holds its share of the limit until it is
+  // destroyed, or with the error that the caller gets (the codes of rpc Fetch).
+  using Reply = absl::AnyInvocable<void(absl::StatusOr<grpc::ByteBuffer>) &&>;
+
+  FetchHandler(storage::TieredStore* store, std::shared_ptr<InFlightLimit> in_flight,
+               const FetchLimits& limits)
+      : store_(store), in_flight_(std::move(in_flight)), limits_(limits) {}
+
+  // Checks the request and starts it. `reply` is called before this returns if every row was in RAM
+  // or the request is refused; otherwise by another thread.
+  void Start(v1::FetchRequest request, absl::Time deadline, Reply reply);
+
+  // Refuses fetches with UNAVAILABLE from now on.
+  void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
+
+  // Most row ids of one fetch, a multiple of the group size.
+  uint64_t MaxRows(const storage::TableSpec& spec) const {
+    const uint64_t rows = std::min(limits_.rows, limits_.answer_bytes / spec.row_bytes);
+    return rows / spec.group_size * spec.group_size;
+  }
+
+ private:
+  struct Pending;
+  absl::Status Prepare(Pending* pending);
+
+  storage::TieredStore* const store_;
+  const std::shared_ptr<InFlightLimit> in_flight_;
+  const FetchLimits limits_;
+  std::atomic<bool> draining_ = false;
+};
+
+// Parses a request.
+//   INVALID_ARGUMENT
+absl::StatusOr<v1::FetchRequest> ParseFetchRequest(const grpc::ByteBuffer& message);
+
+}  // namespace engram::server
+
+#endif  // ENGRAM_SERVER_FETCH_HANDLER_H_

@@ -1,0 +1,209 @@
+#include "server/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <istream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace engram::server {
+namespace {
+
+using storage::ReadEngineOptions;
+
+// Lines "--name=value" or "--name".
+class FlagFile final : public CLI::Config {
+ public:
+  std::string to_config(const CLI::App* /*app*/, bool /*defaults*/, bool /*descriptions*/,
+                        std::string /*prefix*/) const override {
+    return "";
+  }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::vector<CLI::ConfigItem> parsed;
+    std::string line;
+    while (std::getline(in, line)) {
+      absl::string_view flag = absl::StripAsciiWhitespace(line);
+      if (flag.empty() || flag.front() == '#') {
+        continue;
+      }
+      absl::ConsumePrefix(&flag, "--");
+      const std::pair<std::string, std::string> parts =
+          absl::StrSplit(flag, absl::MaxSplits('=', 1));
+      const bool has_value = absl::StrContains(flag, '=');
+      Add(parts.first, has_value ? parts.second : "true", &parsed);
+    }
+    return parsed;
+  }
+
+ private:
+  // A flag that is given more than once has all its values in one item.
+  static void Add(const std::string& name, const std::string& value,
+                  std::vector<CLI::ConfigItem>* parsed) {
+    const auto same = [&](const CLI::ConfigItem& item) { return item.name == name; };
+    auto item = std::find_if(parsed->begin(), parsed->end(), same);
+    if (item == parsed->end()) {
+      parsed->emplace_back();
+      item = std::prev(parsed->end());
+      item->name = name;
+    }
+    item->inputs.push_back(value);
+  }
+};
+
+CLI::Option* AddSize(CLI::App* app, const std::string& name, uint64_t* value,
+                     const std::string& help) {
+  return app->add_option(name, *value, help)
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true).description(""))
+      ->type_name("SIZE");
+}
+
+void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
+  const std::string group = "Store";
+  app->add_option("--data-dir", options->data_dir, "Directory of the tables; created if absent")
+      ->capture_default_str()
+      ->group(group);
+  AddSize(app, "--ram-budget", &options->ram_budget_bytes,
+          "RAM for hot groups, metadata included; 0 for none, e.g. 64GiB [4GiB]")
+      ->group(group);
+  app->add_option("--ram-whole", options->whole_tables,
+                  "A table held whole in RAM if it fits the budget, by name; '*' for all; may be "
+                  "given more than once")
+      ->type_name("TABLE")
+      ->group(group);
+  app->add_option("--io-threads", options->io_threads, "Threads that read from disk")
+      ->capture_default_str()
+      ->group(group);
+  ReadEngineOptions* const engine = &options->read_engine;
+  const std::map<std::string, ReadEngineOptions::Kind> kinds = {
+      {"auto", ReadEngineOptions::Kind::kAuto},
+      {"io_uring", ReadEngineOptions::Kind::kIoUring},
+      {"pread", ReadEngineOptions::Kind::kPread}};
+  app->add_option("--io-engine", engine->kind,
+                  "How to read: io_uring, pread (a pool of threads), or auto: io_uring where the "
+                  "kernel allows it [auto]")
+      ->transform(CLI::CheckedTransformer(kinds).description(""))
+      ->type_name("ENGINE")
+      ->group(group);
+  app->add_option("--io-queue-depth", engine->queue_depth, "Reads in flight of one thread")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option("--pread-threads", engine->pread_threads, "Threads of the pread engine")
+      ->capture_default_str()
+      ->group(group);
+  app->add_flag("--direct-io,!--no-direct-io", engine->direct_io,
+                "Read around the page cache, where the file system can [on]")
+      ->group(group);
+}
+
+void AddListenFlags(CLI::App* app, ServerOptions* options) {
+  const std::string group = "Listeners";
+  app->add_option("--socket", options->unix_socket, "Path of the Unix socket; '' for none")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option("--socket-mode", options->unix_socket_mode, "Its mode, octal [0660]")
+      ->transform(CLI::Validator(
+          [](std::string& text) {
+            char* end = nullptr;
+            const uint64_t mode = std::strtoul(text.c_str(), &end, 8);
+            if (text.empty() || *end != '\0' || mode > 0777) {
+              return absl::StrCat("'", text, "' is no octal mode of 0 to 0777");
+            }
+            text = absl::StrCat(mode);
+            return std::string();
+          },
+          ""))
+      ->type_name("MODE")
+      ->group(group);
+  app->add_option("--listen", options->tcp_address,
+                  "TCP listener beside it, on a loopback address, e.g. 127.0.0.1:7411; off by "
+                  "default")
+      ->type_name("HOST:PORT")
+      ->group(group);
+  app->add_flag("--reflection", options->reflection, "Serve gRPC reflection, for grpcurl and such")
+      ->group(group);
+}
+
+void AddLimitFlags(CLI::App* app, DaemonFlags* flags) {
+  const std::string group = "Limits";
+  ServerOptions* const options = &flags->server;
+  AddSize(app, "--max-answer", &options->max_answer_bytes,
+          "Most bytes of rows of one fetch [64MiB]")
+      ->group(group);
+  AddSize(app, "--max-request", &options->max_request_bytes,
+          "Most bytes of one request's message; 4 a row id [4MiB]")
+      ->group(group);
+  AddSize(app, "--max-in-flight", &options->max_in_flight_bytes,
+          "Most bytes of rows in answers under way; more are refused [1GiB]")
+      ->group(group);
+  app->add_option("--max-stream-fetches", options->max_stream_fetches,
+                  "Most unanswered fetches of one stream")
+      ->capture_default_str()
+      ->group(group);
+  app->add_option_function<double>(
+         "--drain-seconds",
+         [flags](double seconds) { flags->drain_grace = absl::Seconds(seconds); },
+         "How long calls under way may take after SIGTERM; a second signal ends it at once [30]")
+      ->check(CLI::Range(0.0, 86400.0).description(""))
+      ->type_name("SECONDS")
+      ->group(group);
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<DaemonFlags>> ParseFlags(int argc, const char* const* argv,
+                                                      std::ostream& out) {
+  constexpr uint64_t kDefaultRamBudget = uint64_t{4} << 30;
+  DaemonFlags flags;
+  flags.server.store.data_dir = "/var/lib/engramd";
+  flags.server.store.ram_budget_bytes = kDefaultRamBudget;
+  flags.server.unix_socket = "/run/engramd/engramd.sock";
+
+  CLI::App app(
+      "engramd serves the rows of Engram tables to the inference workers of one host: hot n-grams "
+      "from RAM, all others from NVMe. Tables are imported and inspected with engramctl.",
+      "engramd");
+  app.set_version_flag("--version", absl::StrCat("engramd ", ENGRAM_VERSION));
+  app.set_config("--flagfile", "", "File with one flag a line; '#' starts a comment")
+      ->type_name("FILE");
+  app.config_formatter(std::make_shared<FlagFile>());
+  app.allow_config_extras(false);
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}).description(""))
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  AddStoreFlags(&app, &flags.server.store);
+  AddListenFlags(&app, &flags.server);
+  AddLimitFlags(&app, &flags);
+  app.footer("SIZE is a number of bytes, or one with a unit: 64GiB, 500MB.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ConfigError& error) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "in the flag file: ", absl::StrReplaceAll(error.what(), {{"INI was not able to parse ",
+                                                                  "there is no flag --"}})));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
+      return absl::InvalidArgumentError(error.what());
+    }
+    app.exit(error, out, out);
+    return std::nullopt;
+  }
+  return flags;
+}
+
+}  // namespace engram::server

@@ -1,0 +1,209 @@
+#include "server/server.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <grpc/grpc.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include "absl/base/call_once.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/admin_service.h"
+#include "server/engram_service.h"
+#include "server/fetch_handler.h"
+#include "server/in_flight_limit.h"
+#include "server/listeners.h"
+#include "spdlog/spdlog.h"
+
+namespace engram::server {
+namespace {
+
+// A client that is gone or stopped holds its answers' memory until its connection is closed.
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(20);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
+constexpr int kMaxStreamsPerConnection = 128;
+constexpr int kMaxMetadataBytes = 16 << 10;
+// Of a request's message, beside the row ids: the table's identity and the framing.
+constexpr uint64_t kRequestOverheadBytes = 1024;
+
+absl::Status CheckRange(absl::string_view name, uint64_t value, uint64_t min, uint64_t max) {
+  if (value >= min && value <= max) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is ", value, ", and must be ", min, " to ", max));
+}
+
+absl::Status CheckOptions(const ServerOptions& options) {
+  constexpr uint64_t kMaxMessage = uint64_t{1} << 30;  // gRPC and protobuf end at 2 GiB
+  constexpr uint64_t kMinMessage = uint64_t{64} << 10;
+  absl::Status status =
+      CheckRange("max_answer_bytes", options.max_answer_bytes, storage::kMaxRowBytes, kMaxMessage);
+  status.Update(
+      CheckRange("max_request_bytes", options.max_request_bytes, kMinMessage, kMaxMessage));
+  status.Update(CheckRange("max_in_flight_bytes", options.max_in_flight_bytes,
+                           options.max_answer_bytes, UINT64_MAX));
+  status.Update(CheckRange("max_stream_fetches", options.max_stream_fetches, 1, 4096));
+  if (options.unix_socket.empty() && options.tcp_address.empty()) {
+    status.Update(absl::InvalidArgumentError("neither a Unix socket nor a TCP address is given"));
+  }
+  if (!options.tcp_address.empty()) {
+    status.Update(CheckLoopback(options.tcp_address));
+  }
+  if (!options.unix_socket.empty()) {
+    status.Update(CheckUnixSocket(options.unix_socket));
+  }
+  return status;
+}
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(const ServerOptions& options) : options_(options) {}
+
+  ~ServerImpl() override { Stop(absl::ZeroDuration()); }
+
+  absl::Status Init() {
+    auto store = storage::TieredStore::Open(options_.store);
+    if (!store.ok()) {
+      return store.status();
+    }
+    store_ = *std::move(store);
+    LogStore();
+    in_flight_ = std::make_shared<InFlightLimit>(options_.max_in_flight_bytes);
+    const FetchLimits limits = {
+        .rows = (options_.max_request_bytes - kRequestOverheadBytes) / sizeof(storage::RowId),
+        .answer_bytes = options_.max_answer_bytes};
+    fetch_handler_ = std::make_unique<FetchHandler>(store_.get(), in_flight_, limits);
+    engram_ = std::make_unique<EngramService>(store_.get(), fetch_handler_.get(),
+                                              options_.max_stream_fetches);
+    admin_ = std::make_unique<AdminService>(store_.get(), in_flight_);
+    return Listen();
+  }
+
+  int tcp_port() const override { return tcp_port_; }
+
+  void Stop(absl::Duration grace) override {
+    absl::call_once(stopped_, [&] {
+      if (grpc_ == nullptr) {
+        return;
+      }
+      const absl::Time deadline = absl::Now() + grace;
+      grpc_->GetHealthCheckService()->SetServingStatus(false);
+      fetch_handler_->BeginDrain();
+      engram_->BeginDrain();
+      admin_->BeginDrain();
+      // From Shutdown on gRPC resets new calls, which their callers see as CANCELLED. Until the
+      // last answer is out they are better told what is going on.
+      in_flight_->AwaitIdle(grace);
+      grpc_->Shutdown(absl::ToChronoTime(deadline));
+      admin_->AwaitTasks();
+    });
+  }
+
+ private:
+  void LogStore() const {
+    const storage::StoreStats stats = store_->Stats();
+    spdlog::info("data directory {}: {} table versions", options_.store.data_dir,
+                 stats.tables.size());
+    for (const storage::TableStats& table : stats.tables) {
+      spdlog::info("table {} v{}: {} rows of {} bytes, groups of {}{}", table.identity.name,
+                   table.identity.version, table.spec.rows, table.spec.row_bytes,
+                   table.spec.group_size, table.published ? "" : ", not published");
+    }
+    spdlog::info("RAM budget {:.1f} MiB", static_cast<double>(stats.ram_budget_bytes) / (1 << 20));
+    spdlog::info("reads by {}, {} threads, {}", stats.read_engine, options_.store.io_threads,
+                 options_.store.read_engine.direct_io ? "direct" : "through the page cache");
+  }
+
+  absl::Status Listen() {
+    grpc::EnableDefaultHealthCheckService(true);
+    if (options_.reflection) {
+      static absl::once_flag once;  // a plugin of the process, for servers built from now on
+      absl::call_once(once, [] { grpc::reflection::InitProtoReflectionServerBuilderPlugin(); });
+    }
+    grpc::ServerBuilder builder;
+    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_request_bytes));
+    builder.SetMaxSendMessageSize(-1);  // answers have their own limit
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                               static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTime)));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                               static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
+    builder.RegisterService(engram_.get());
+    builder.RegisterService(admin_.get());
+    if (!options_.unix_socket.empty()) {
+      builder.AddListeningPort(absl::StrCat("unix:", options_.unix_socket),
+                               grpc::InsecureServerCredentials());
+    }
+    if (!options_.tcp_address.empty()) {
+      builder.AddListeningPort(options_.tcp_address, grpc::InsecureServerCredentials(), &tcp_port_);
+    }
+    grpc_ = builder.BuildAndStart();
+    if (grpc_ == nullptr) {
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", options_.unix_socket,
+          options_.unix_socket.empty() || options_.tcp_address.empty() ? "" : " and ",
+          options_.tcp_address, ": is the address taken, or the directory not writable?"));
+    }
+    return FinishListening();
+  }
+
+  absl::Status FinishListening() {
+    if (!options_.unix_socket.empty()) {
+      if (chmod(options_.unix_socket.c_str(), options_.unix_socket_mode) != 0) {
+        return absl::ErrnoToStatus(
+            errno, absl::StrCat("cannot set the mode of the Unix socket ", options_.unix_socket));
+      }
+      spdlog::info("listening on unix:{}, mode {:04o}", options_.unix_socket,
+                   options_.unix_socket_mode);
+    }
+    if (!options_.tcp_address.empty()) {
+      spdlog::info("listening on {}, port {}", options_.tcp_address, tcp_port_);
+    }
+    grpc::HealthCheckServiceInterface* const health = grpc_->GetHealthCheckService();
+    for (const char* service :
+         {v1::Engram::service_full_name(), v1::EngramAdmin::service_full_name()}) {
+      health->SetServingStatus(service, true);
+    }
+    return absl::OkStatus();
+  }
+
+  const ServerOptions options_;
+  absl::once_flag stopped_;
+  int tcp_port_ = 0;  // constant after Init
+
+  // Each uses those before it.
+  std::unique_ptr<storage::TieredStore> store_;
+  std::shared_ptr<InFlightLimit> in_flight_;
+  std::unique_ptr<FetchHandler> fetch_handler_;
+  std::unique_ptr<EngramService> engram_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<grpc::Server> grpc_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  // Whoever ends gRPC's last object waits up to ten seconds for one of its threads. So gRPC stays.
+  [[maybe_unused]] static const bool grpc_kept = (grpc_init(), true);
+  if (absl::Status status = CheckOptions(options); !status.ok()) {
+    return status;
+  }
+  auto server = std::make_unique<ServerImpl>(options);
+  if (absl::Status status = server->Init(); !status.ok()) {
+    return status;
+  }
+  return server;
+}
+
+}  // namespace engram::server

@@ -1,0 +1,112 @@
+#include "storage/cold/read_ahead.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "storage/cold/aligned_buffer.h"
+
+namespace engram::storage {
+namespace {
+
+// Memory of one thread's window, unless two reads take more.
+constexpr size_t kWindowBytes = size_t{4} << 20;
+
+thread_local ReadAhead* current = nullptr;
+
+size_t WindowReads(size_t read_bytes, int max_reads) {
+  return std::clamp<size_t>(kWindowBytes / read_bytes, 1, static_cast<size_t>(max_reads));
+}
+
+// The thread's window memory, kept from call to call.
+std::byte* ThreadBuffer(size_t bytes) {
+  thread_local AlignedBuffer buffer;
+  thread_local size_t buffer_bytes = 0;
+  if (buffer_bytes < bytes) {
+    buffer.reset();
+    buffer = NewAlignedBuffer(bytes);
+    buffer_bytes = bytes;
+  }
+  return buffer.get();
+}
+
+}  // namespace
+
+ReadAhead::ReadAhead(ReadQueue* queue, size_t read_bytes, int max_reads)
+    : queue_(queue),
+      read_bytes_(read_bytes),
+      capacity_(WindowReads(read_bytes, max_reads)),
+      buffers_(ThreadBuffer(capacity_ * read_bytes)),
+      requests_(capacity_),
+      files_(capacity_) {
+  assert(read_bytes % kDirectAlignment == 0);
+  assert(current == nullptr);
+  current = this;
+}
+
+ReadAhead::~ReadAhead() {
+  current = nullptr;
+  while (size_ > 0) {
+    PopOldest(AwaitOldest(size_));
+  }
+}
+
+ReadAhead* ReadAhead::Current() { return current; }
+
+void ReadAhead::Push(std::shared_ptr<const ReadableFile> file, uint64_t offset) {
+  assert(!full());
+  const size_t place = (oldest_ + size_) % capacity_;
+  ++size_;
+  ReadRequest& request = requests_[place];
+  files_[place] = std::move(file);
+  if (files_[place] == nullptr) {
+    request = {.done = true};
+    return;
+  }
+  request = {.fd = files_[place]->fd(),
+             .offset = offset,
+             .length = read_bytes_,
+             .buffer = buffers_ + place * read_bytes_};
+  ++predicted_;
+  bytes_read_ += read_bytes_;
+  queue_->Submit(&request);
+}
+
+size_t ReadAhead::AwaitOldest(size_t max_count) {
+  // A run stops where the ring wraps around.
+  awaited_ = std::min({max_count, size_, capacity_ - oldest_});
+  next_find_ = 0;
+  queue_->Await(absl::MakeSpan(requests_).subspan(oldest_, awaited_));
+  return awaited_;
+}
+
+void ReadAhead::PopOldest(size_t count) {
+  assert(count <= awaited_);
+  oldest_ = (oldest_ + count) % capacity_;
+  size_ -= count;
+  awaited_ -= count;
+}
+
+void ReadAhead::ForgetOldest(size_t index) {
+  assert(index < awaited_);
+  files_[oldest_ + index].reset();
+}
+
+const ReadRequest* ReadAhead::Find(const ReadableFile* file, uint64_t offset, size_t length) {
+  // RocksDB asks in the order of the window, so that the first try nearly always hits.
+  for (size_t tries = 0; tries < awaited_; ++tries, ++next_find_) {
+    if (next_find_ == awaited_) {
+      next_find_ = 0;
+    }
+    const size_t place = oldest_ + next_find_;
+    const ReadRequest& request = requests_[place];
+    if (files_[place].get() == file && request.offset <= offset &&
+        offset + length <= request.offset + request.length) {
+      ++next_find_;
+      return &request;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace engram::storage

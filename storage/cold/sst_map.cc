@@ -1,0 +1,54 @@
+#include "storage/cold/sst_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/cold/page_layout.h"
+
+namespace engram::storage {
+
+std::shared_ptr<const ReadableFile> SstFile::Open(DirectFileSystem* file_system) {
+  absl::MutexLock lock(&mutex_);
+  std::shared_ptr<const ReadableFile> file = file_.lock();
+  if (file == nullptr) {
+    int error = 0;
+    file = file_system->OpenShared(path, &error);
+    file_ = file;
+  }
+  return file;
+}
+
+SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) {
+  rocksdb::ColumnFamilyMetaData metadata;
+  db->GetColumnFamilyMetaData(family, &metadata);
+  for (const rocksdb::LevelMetaData& level : metadata.levels) {
+    disk_bytes_ += level.size;
+    if (level.level + 1 != static_cast<int>(metadata.levels.size())) {
+      files_above_ += level.files.size();
+      continue;
+    }
+    for (const rocksdb::SstFileMetaData& file : level.files) {
+      if (file.smallestkey.size() == PageKey().size() &&
+          file.largestkey.size() == PageKey().size()) {
+        files_.push_back(std::make_unique<SstFile>(
+            DecodePageKey(file.smallestkey.data()), DecodePageKey(file.largestkey.data()),
+            absl::StrCat(file.directory, "/", file.relative_filename)));
+      }
+    }
+  }
+  std::sort(files_.begin(), files_.end(),
+            [](const auto& a, const auto& b) { return a->first_page < b->first_page; });
+}
+
+SstFile* SstMap::Find(uint64_t page) const {
+  const auto after =
+      std::upper_bound(files_.begin(), files_.end(), page,
+                       [](uint64_t p, const auto& file) { return p < file->first_page; });
+  if (after == files_.begin() || (*std::prev(after))->last_page < page) {
+    return nullptr;
+  }
+  return std::prev(after)->get();
+}
+
+}  // namespace engram::storage

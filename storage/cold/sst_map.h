@@ -1,0 +1,62 @@
+// Which SST file of a table holds which page, and where.
+#ifndef ENGRAM_STORAGE_COLD_SST_MAP_H_
+#define ENGRAM_STORAGE_COLD_SST_MAP_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "rocksdb/db.h"
+#include "storage/cold/direct_file_system.h"
+#include "storage/io/readable_file.h"
+
+namespace engram::storage {
+
+// One SST file. Thread-safe.
+class SstFile {
+ public:
+  SstFile(uint64_t first, uint64_t last, std::string file_path)
+      : first_page(first), last_page(last), path(std::move(file_path)) {}
+
+  // The open file, or null if it cannot be opened, which RocksDB then reports. How long it stays
+  // open is RocksDB's affair, which keeps to the limit of descriptors.
+  std::shared_ptr<const ReadableFile> Open(DirectFileSystem* file_system)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const uint64_t first_page;
+  const uint64_t last_page;
+  const std::string path;
+
+ private:
+  absl::Mutex mutex_;
+  std::weak_ptr<const ReadableFile> file_ ABSL_GUARDED_BY(mutex_);
+};
+
+// The files of a table's last level as they were when the map was made; a hint, for ReadAhead.
+// Immutable but for the files' being opened; thread-safe.
+class SstMap {
+ public:
+  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family);
+
+  // The file that holds `page`, or null.
+  SstFile* Find(uint64_t page) const;
+
+  const std::vector<std::unique_ptr<SstFile>>& files() const { return files_; }
+
+  // Bytes of all files, and how many of them are not in the last level.
+  uint64_t disk_bytes() const { return disk_bytes_; }
+  size_t files_above() const { return files_above_; }
+
+ private:
+  std::vector<std::unique_ptr<SstFile>> files_;  // by first page
+  uint64_t disk_bytes_ = 0;
+  size_t files_above_ = 0;
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_COLD_SST_MAP_H_

@@ -1,0 +1,171 @@
+#include "storage/fetch/fetch_operation.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "storage/cold/page_layout.h"
+
+namespace engram::storage {
+namespace {
+
+// Fewer reads than this are not worth a second thread: one keeps them all in flight.
+constexpr size_t kMinReadsPerPart = 256;
+
+// The part of a fetch that RAM did not serve. Destroyed by the I/O thread that ends it.
+class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
+ public:
+  ColdFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
+            absl::Time start)
+      : options_(options),
+        table_(static_cast<TableVersion&>(*options.table)),
+        done_(std::move(done)),
+        misses_(std::move(misses)),
+        start_(start) {}
+
+  void Start(IoScheduler* scheduler) {
+    ListReads();
+    const std::vector<size_t> bounds = SplitReads(scheduler->threads());
+    parts_left_.store(bounds.size() - 1, std::memory_order_relaxed);
+    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+      scheduler->Submit(options_.deadline, [self = shared_from_this(), begin = bounds[i],
+                                            end = bounds[i + 1]] { self->ReadPart(begin, end); });
+    }
+  }
+
+ private:
+  void ListReads() {
+    const uint32_t group_size = table_.spec().group_size;
+    reads_.reserve(misses_.size() * group_size);
+    for (const uint32_t group : misses_) {
+      for (uint32_t i = group * group_size; i < (group + 1) * group_size; ++i) {
+        reads_.push_back({.row_id = options_.row_ids[i], .destination = i});
+      }
+    }
+    std::sort(reads_.begin(), reads_.end());
+  }
+
+  // Cuts reads_ into runs for several threads; no page is in two of them, so none is read twice.
+  // Returns the runs' bounds: the first is 0, the last reads_.size().
+  std::vector<size_t> SplitReads(int threads) const {
+    const PageLayout layout(table_.spec());
+    const size_t parts =
+        std::clamp<size_t>(reads_.size() / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+    std::vector<size_t> bounds = {0};
+    for (size_t part = 1; part < parts; ++part) {
+      size_t bound = std::max(bounds.back(), reads_.size() * part / parts);
+      while (bound > 0 && bound < reads_.size() &&
+             layout.page_of(reads_[bound].row_id) == layout.page_of(reads_[bound - 1].row_id)) {
+        ++bound;
+      }
+      if (bound > bounds.back() && bound < reads_.size()) {
+        bounds.push_back(bound);
+      }
+    }
+    bounds.push_back(reads_.size());
+    return bounds;
+  }
+
+  void ReadPart(size_t begin, size_t end) {
+    if (!failed_.load(std::memory_order_relaxed)) {
+      const auto reads = absl::MakeConstSpan(reads_).subspan(begin, end - begin);
+      if (const absl::Status status = Read(reads); !status.ok()) {
+        Fail(status);
+      }
+    }
+    if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      Finish();
+    }
+  }
+
+  absl::Status Read(absl::Span<const RowRead> reads) {
+    const absl::Time start = absl::Now();
+    if (start >= options_.deadline) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("the deadline passed ", absl::FormatDuration(start - options_.deadline),
+                       " before the reads were started"));
+    }
+    ColdReadStats stats;
+    absl::Status status =
+        table_.cold().ReadRows(reads, options_.rows.data(), options_.deadline, &stats);
+    table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
+    return status;
+  }
+
+  static uint64_t DistinctRows(absl::Span<const RowRead> reads) {
+    uint64_t distinct = 0;
+    for (size_t i = 0; i < reads.size(); ++i) {
+      distinct += i == 0 || reads[i].row_id != reads[i - 1].row_id;
+    }
+    return distinct;
+  }
+
+  void Fail(const absl::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    if (status_.ok()) {
+      status_ = status;
+    }
+    failed_.store(true, std::memory_order_relaxed);
+  }
+
+  void Finish() {
+    absl::Status status;
+    {
+      absl::MutexLock lock(&mutex_);
+      status = status_;
+    }
+    if (status.ok()) {
+      table_.ram().Admit(options_.row_ids, options_.rows.data(), misses_);
+      const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
+      table_.CountFetch(groups, groups - misses_.size(), absl::Now() - start_);
+    } else {
+      table_.CountError();
+    }
+    // The caller may let go of everything as soon as it is told, the table included.
+    options_.table.reset();
+    std::move(done_)(std::move(status));
+  }
+
+  FetchOptions options_;
+  TableVersion& table_;
+  FetchDone done_;
+  const std::vector<uint32_t> misses_;  // groups, ascending
+  const absl::Time start_;
+  std::vector<RowRead> reads_;
+  std::atomic<size_t> parts_left_{0};
+  std::atomic<bool> failed_{false};
+
+  absl::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+void RunFetch(const FetchOptions& options, FetchDone done, IoScheduler* scheduler) {
+  const absl::Time start = absl::Now();
+  auto& table = static_cast<TableVersion&>(*options.table);
+  std::vector<uint32_t> misses;
+  table.ram().Lookup(options.row_ids, options.rows.data(), &misses);
+  if (!options.tiers.empty()) {
+    std::fill(options.tiers.begin(), options.tiers.end(), Tier::kRam);
+    for (const uint32_t group : misses) {
+      options.tiers[group] = Tier::kCold;
+    }
+  }
+  if (misses.empty()) {
+    const uint64_t groups = options.row_ids.size() / table.spec().group_size;
+    table.CountFetch(groups, groups, absl::Now() - start);
+    std::move(done)(absl::OkStatus());
+    return;
+  }
+  std::make_shared<ColdFetch>(options, std::move(done), std::move(misses), start)->Start(scheduler);
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,72 @@
+// One version of one table, open for fetches.
+#ifndef ENGRAM_STORAGE_FETCH_TABLE_VERSION_H_
+#define ENGRAM_STORAGE_FETCH_TABLE_VERSION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "storage/cold/cold_tier.h"
+#include "storage/latency_histogram.h"
+#include "storage/ram/ram_tier.h"
+#include "storage/store_stats.h"
+#include "storage/table_spec.h"
+#include "storage/tiered_store.h"
+
+namespace engram::storage {
+
+// Thread-safe.
+class TableVersion final : public Table {
+ public:
+  TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram)
+      : info_(std::move(info)), cold_(std::move(cold)), ram_(std::move(ram)) {}
+
+  const TableIdentity& identity() const override { return info_.identity; }
+  const TableSpec& spec() const override { return info_.spec; }
+
+  ColdTable& cold() { return *cold_; }
+  RamTier& ram() { return *ram_; }
+
+  // As imported; `published` is as it was then.
+  const TableInfo& info() const { return info_; }
+
+  // A fetch that found `ram_hits` of its `groups` groups in RAM, and took `duration`.
+  void CountFetch(uint64_t groups, uint64_t ram_hits, absl::Duration duration) {
+    fetches_.fetch_add(1, std::memory_order_relaxed);
+    groups_.fetch_add(groups, std::memory_order_relaxed);
+    ram_hits_.fetch_add(ram_hits, std::memory_order_relaxed);
+    fetch_latency_.Record(duration);
+  }
+  void CountError() { fetch_errors_.fetch_add(1, std::memory_order_relaxed); }
+
+  // One batch of cold reads that used `rows_used` distinct rows of what it read.
+  void CountColdReads(const ColdReadStats& reads, uint64_t rows_used, absl::Duration duration) {
+    cold_reads_.fetch_add(reads.reads, std::memory_order_relaxed);
+    cold_bytes_read_.fetch_add(reads.bytes_read, std::memory_order_relaxed);
+    cold_rows_used_.fetch_add(rows_used, std::memory_order_relaxed);
+    cold_latency_.Record(duration);
+  }
+
+  // `published` is left false.
+  TableStats Stats() const;
+
+ private:
+  const TableInfo info_;
+  const std::unique_ptr<ColdTable> cold_;
+  const std::unique_ptr<RamTier> ram_;
+
+  std::atomic<uint64_t> fetches_{0};
+  std::atomic<uint64_t> fetch_errors_{0};
+  std::atomic<uint64_t> groups_{0};
+  std::atomic<uint64_t> ram_hits_{0};
+  std::atomic<uint64_t> cold_reads_{0};
+  std::atomic<uint64_t> cold_bytes_read_{0};
+  std::atomic<uint64_t> cold_rows_used_{0};
+  LatencyHistogram fetch_latency_;
+  LatencyHistogram cold_latency_;
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_FETCH_TABLE_VERSION_H_

@@ -1,0 +1,111 @@
+// The RAM tier of a table that does not fit: its popular groups.
+#ifndef ENGRAM_STORAGE_RAM_GROUP_CACHE_H_
+#define ENGRAM_STORAGE_RAM_GROUP_CACHE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "storage/ram/eviction_policy.h"
+#include "storage/ram/group_index.h"
+#include "storage/ram/huge_region.h"
+#include "storage/ram/ram_shares.h"
+#include "storage/ram/ram_tier.h"
+#include "storage/ram/reader_epochs.h"
+#include "storage/ram/slot_pool.h"
+#include "storage/table_spec.h"
+
+namespace engram::storage {
+
+struct GroupCacheOptions {
+  uint64_t hash_seed = 0;             // random, so that nobody can choose ids that collide
+  uint64_t hash_mask = ~uint64_t{0};  // bits of the hash in use; tests take some away
+};
+
+// Slots of one group each: its row ids, which name it, then its rows. An index finds the slot by a
+// hash of the ids; the ids decide. Memory comes from the budget as it is needed, up to one slot for
+// each row of the table, and goes back when another table is entitled to it; all that grows with
+// the number of groups is charged. Index and policy state take their final size at the first Admit.
+//
+// Lookup takes no lock and waits for nobody; groups that it finds are not overwritten before it
+// returns. Admit and GiveBack lock the cache, but never wait for readers: where no slot is free
+// because readers are slow, groups are skipped.
+class GroupCache : public RamTier, private RamShare {
+ public:
+  GroupCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
+             std::unique_ptr<EvictionPolicy> policy, const GroupCacheOptions& options);
+  ~GroupCache() override;
+
+  void Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
+              std::vector<uint32_t>* misses) override;
+  void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
+             absl::Span<const uint32_t> groups) override;
+  RamTierStats Stats() const override;
+
+  // While the guard lives, no memory that Lookup could reach when it was taken is reused.
+  [[nodiscard]] ReaderEpochs::Guard PinMemory() { return pool_.Enter(); }
+
+ private:
+  class Gather;  // one Lookup under way: group_gather.cc
+
+  // What the spec and the budget make of the cache.
+  struct Geometry {
+    uint64_t slot_bytes = 0;
+    uint32_t max_slots = 0;
+    uint64_t index_bytes = 0;
+    uint64_t metadata_bytes = 0;  // index, then policy state
+    uint64_t step_bytes = 0;      // by which the slots' memory grows
+  };
+  static Geometry GeometryFor(const TableSpec& spec, const EvictionPolicy& policy, uint64_t budget);
+
+  uint64_t HashOf(const RowId* ids) const;
+  bool SlotHolds(SlotId slot, const RowId* ids) const;
+  bool Contains(const RowId* ids, uint64_t hash) const;
+
+  // The bytes that the cache would have taken, had there been room.
+  uint64_t AdmitLocked(absl::Span<const RowId> row_ids, const std::byte* rows,
+                       absl::Span<const uint32_t> groups) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A slot for a newcomer where none is free: memory is added, or else up to `wanted` groups are
+  // evicted. Sets `lacking_bytes` if it is the budget that has no memory to add.
+  std::optional<SlotId> MakeRoom(size_t wanted, uint64_t* lacking_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Insert(SlotId slot, const RowId* ids, uint64_t hash, const std::byte* rows)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns whether a group stood in the slot.
+  bool Evict(SlotId slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBack(uint64_t bytes) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void UpdateHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t table_bytes_;
+  const uint32_t group_size_;
+  const size_t id_bytes_;     // of a group
+  const size_t group_bytes_;  // its rows
+  const GroupCacheOptions options_;
+  const Geometry geometry_;
+  const std::shared_ptr<RamShares> shares_;
+  const std::unique_ptr<EvictionPolicy> policy_;
+
+  // Constant once ready_ is set.
+  HugeRegion metadata_;
+  GroupIndex index_;
+  std::atomic<bool> ready_{false};
+
+  SlotPool pool_;  // changed under mutex_ only
+  std::atomic<bool> joined_{false};
+  std::atomic<uint64_t> groups_{0};
+  std::atomic<uint64_t> admissions_{0};
+  std::atomic<uint64_t> evictions_{0};
+  std::atomic<uint64_t> skipped_{0};
+  absl::Mutex mutex_;  // held by whoever changes the cache
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_RAM_GROUP_CACHE_H_

@@ -1,0 +1,45 @@
+// The RAM tier of one table.
+#ifndef ENGRAM_STORAGE_RAM_RAM_TIER_H_
+#define ENGRAM_STORAGE_RAM_RAM_TIER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "storage/table_spec.h"
+
+namespace engram::storage {
+
+struct RamTierStats {
+  uint64_t rows = 0;        // rows held
+  uint64_t bytes = 0;       // of the budget in use, metadata included
+  uint64_t admissions = 0;  // groups brought in
+  uint64_t evictions = 0;   // groups evicted
+  uint64_t skipped = 0;     // groups not brought in because no slot was free just then
+};
+
+// Holds groups of rows. Thread-safe; Lookup takes no lock and waits for nobody.
+class RamTier {
+ public:
+  virtual ~RamTier() = default;
+
+  // Copies the rows of every group found to its place in `rows`, and appends the indices of groups
+  // not found to `misses`, in ascending order.
+  //   row_ids: [groups x group_size], all below spec.rows;  rows: [row_ids x row_bytes]
+  virtual void Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
+                      std::vector<uint32_t>* misses) = 0;
+
+  // Offers the groups with the given indices, whose rows stand in `rows`; the tier keeps those that
+  // it deems worth it, evicting others. Groups that it holds already are left alone.
+  //   row_ids, rows: as Lookup;  groups: indices, all below row_ids.size() / group_size
+  virtual void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
+                     absl::Span<const uint32_t> groups) = 0;
+
+  virtual RamTierStats Stats() const = 0;
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_RAM_RAM_TIER_H_

@@ -1,0 +1,269 @@
+#include "storage/tiered_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "spdlog/spdlog.h"
+#include "storage/catalog/format_file.h"
+#include "storage/fetch/fetch_operation.h"
+#include "storage/fetch/table_version.h"
+#include "storage/row_digest.h"
+#include "storage/tiered_store_impl.h"
+
+namespace engram::storage {
+namespace {
+
+constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TieredStore>> TieredStore::Open(const StoreOptions& options) {
+  auto engine = NewReadEngine(options.read_engine);
+  if (!engine.ok()) {
+    return engine.status();
+  }
+  return TieredStoreImpl::OpenWith(options, *std::move(engine), DatabaseConfig());
+}
+
+absl::StatusOr<std::unique_ptr<TieredStore>> TieredStoreImpl::OpenWith(
+    const StoreOptions& options, std::unique_ptr<ReadEngine> engine, const DatabaseConfig& config) {
+  constexpr int kMaxIoThreads = 256;
+  if (options.io_threads < 1 || options.io_threads > kMaxIoThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("io_threads is ", options.io_threads, ", and must be 1 to ", kMaxIoThreads));
+  }
+  auto store = absl::WrapUnique(new TieredStoreImpl(options, std::move(engine)));
+  if (absl::Status status = store->Init(config); !status.ok()) {
+    return status;
+  }
+  return store;
+}
+
+TieredStoreImpl::TieredStoreImpl(const StoreOptions& options, std::unique_ptr<ReadEngine> engine)
+    : options_(options),
+      engine_(std::move(engine)),
+      ram_(options.ram_budget_bytes),
+      scheduler_(options.io_threads) {}
+
+absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
+  if (absl::Status status = CheckOrCreateFormat(options_.data_dir); !status.ok()) {
+    return status;
+  }
+  auto database = OpenDatabase(absl::StrCat(options_.data_dir, "/db"), engine_.get(), config);
+  if (!database.ok()) {
+    return database.status();
+  }
+  database_ = *std::move(database);
+  auto catalog = Catalog::Load(database_.get());
+  if (!catalog.ok()) {
+    return catalog.status();
+  }
+  catalog_ = *std::move(catalog);
+
+  std::vector<CatalogEntry> entries = catalog_->List();
+  std::vector<uint64_t> uids;
+  for (const CatalogEntry& entry : entries) {
+    uids.push_back(entry.uid);
+  }
+  if (absl::Status status = database_->DropUnknownTables(uids); !status.ok()) {
+    return status;
+  }
+  // Those that are published have the first claim to be held whole in RAM.
+  std::stable_partition(entries.begin(), entries.end(),
+                        [](const CatalogEntry& entry) { return entry.info.published; });
+  for (const CatalogEntry& entry : entries) {
+    auto cold = database_->OpenTable(entry.uid, entry.info.spec);
+    if (!cold.ok()) {
+      return absl::Status(cold.status().code(),
+                          absl::StrCat("table \"", entry.info.identity.name, "\" version ",
+                                       entry.info.identity.version, ": ", cold.status().message()));
+    }
+    Register(entry, *std::move(cold));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TableRef> TieredStoreImpl::OpenTable(absl::string_view name, uint64_t version) {
+  return registry_.Find(name, version);
+}
+
+bool TieredStoreImpl::HeldWhole(const std::string& name) const {
+  return std::any_of(options_.whole_tables.begin(), options_.whole_tables.end(),
+                     [&](const std::string& whole) { return whole == "*" || whole == name; });
+}
+
+void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold) {
+  const TableInfo& info = entry.info;
+  if (HeldWhole(info.identity.name)) {
+    auto whole = ram_.NewWholeTable(info.spec);
+    if (whole.ok()) {
+      WholeTable* const tier = whole->get();
+      auto table = std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole));
+      registry_.Add(table, info.published);
+      loader_.Load(table, tier);
+      return;
+    }
+    spdlog::warn("table {} v{} is not held whole in RAM: {}", info.identity.name,
+                 info.identity.version, std::string(whole.status().message()));
+  }
+  registry_.Add(std::make_shared<TableVersion>(info, std::move(cold), ram_.NewCache(info.spec)),
+                info.published);
+}
+
+std::vector<TableInfo> TieredStoreImpl::ListTables() const {
+  std::vector<TableInfo> tables;
+  for (const TableRegistry::Listed& listed : registry_.List()) {
+    TableInfo info = listed.table->info();
+    info.published = listed.published;
+    info.disk_bytes = listed.table->cold().disk_bytes();
+    tables.push_back(std::move(info));
+  }
+  return tables;
+}
+
+absl::StatusOr<TableRef> TieredStoreImpl::Resolve(absl::string_view name, uint64_t version,
+                                                  absl::string_view digest) {
+  auto table = registry_.Find(name, version);
+  if (!table.ok()) {
+    return table.status();
+  }
+  const TableIdentity& identity = (*table)->identity();
+  const absl::string_view actual(reinterpret_cast<const char*>(identity.digest.bytes.data()),
+                                 identity.digest.bytes.size());
+  if (!digest.empty() && digest != actual) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "table \"", name, "\" version ", identity.version, " has digest ", identity.digest.ToHex(),
+        ", not ", absl::BytesToHexString(digest), ": open the table again"));
+  }
+  return *std::move(table);
+}
+
+void TieredStoreImpl::Fetch(const FetchOptions& options, FetchDone done) {
+  const TableSpec& spec = options.table->spec();
+  absl::Status status = ValidateIds(*options.table, options.row_ids);
+  const size_t groups = options.row_ids.size() / spec.group_size;
+  if (status.ok() && options.rows.size() != options.row_ids.size() * spec.row_bytes) {
+    status = absl::InvalidArgumentError(
+        absl::StrCat("the output for rows has ", options.rows.size(), " bytes, and ",
+                     options.row_ids.size() * spec.row_bytes, " are needed"));
+  }
+  if (status.ok() && !options.tiers.empty() && options.tiers.size() != groups) {
+    status =
+        absl::InvalidArgumentError(absl::StrCat("the output for tiers has ", options.tiers.size(),
+                                                " entries, and ", groups, " are needed"));
+  }
+  if (!status.ok()) {
+    static_cast<TableVersion&>(*options.table).CountError();
+    std::move(done)(std::move(status));
+    return;
+  }
+  RunFetch(options, std::move(done), &scheduler_);
+}
+
+absl::StatusOr<TableInfo> TieredStoreImpl::Publish(absl::string_view name, uint64_t version) {
+  absl::MutexLock lock(&change_mutex_);
+  auto entry = catalog_->Publish(name, version);
+  if (!entry.ok()) {
+    return entry.status();
+  }
+  registry_.Publish(name, version);
+  const auto table = registry_.Find(name, version);
+  if (!table.ok()) {
+    return table.status();
+  }
+  TableInfo info = std::move(entry->info);
+  info.disk_bytes = (*table)->cold().disk_bytes();
+  return info;
+}
+
+absl::StatusOr<std::vector<TableIdentity>> TieredStoreImpl::Drop(absl::string_view name,
+                                                                 uint64_t version) {
+  // Let go of after the lock: the last reference removes files, which takes its time.
+  std::vector<std::shared_ptr<TableVersion>> tables;
+  absl::MutexLock lock(&change_mutex_);
+  auto entries = catalog_->Remove(name, version);
+  if (!entries.ok()) {
+    return entries.status();
+  }
+  std::vector<TableIdentity> dropped;
+  for (const CatalogEntry& entry : *entries) {
+    const TableIdentity& identity = entry.info.identity;
+    if (auto table = registry_.Remove(identity.name, identity.version); table != nullptr) {
+      table->cold().MarkDropped();
+      tables.push_back(std::move(table));
+    }
+    dropped.push_back(identity);
+  }
+  return dropped;
+}
+
+absl::Status TieredStoreImpl::Verify(const TableRef& table,
+                                     std::function<bool(uint64_t rows_done)> progress) {
+  auto& version = static_cast<TableVersion&>(*table);
+  RowDigest digest;
+  absl::Time next_progress = absl::Now() + kVerifyProgressInterval;
+  absl::Status status =
+      version.cold().Scan([&](uint64_t first_row, absl::Span<const std::byte> rows) {
+        digest.Update(rows);
+        if (const absl::Time now = absl::Now(); now >= next_progress) {
+          next_progress = now + kVerifyProgressInterval;
+          return progress(first_row + rows.size() / version.spec().row_bytes);
+        }
+        return true;
+      });
+  if (!status.ok()) {
+    return status;
+  }
+  const TableIdentity& identity = version.identity();
+  if (const Digest found = digest.Finish(); !(found == identity.digest)) {
+    return absl::DataLossError(absl::StrCat(
+        "table \"", identity.name, "\" version ", identity.version, " has digest ", found.ToHex(),
+        " on disk, and had ", identity.digest.ToHex(), " when it was imported"));
+  }
+  return absl::OkStatus();
+}
+
+StoreStats TieredStoreImpl::Stats() const {
+  StoreStats stats{.read_engine = engine_->name(),
+                   .read_engine_reason = engine_->fallback_reason(),
+                   .ram_budget_bytes = ram_.budget_bytes(),
+                   .ram_used_bytes = ram_.used_bytes()};
+  for (const TableRegistry::Listed& listed : registry_.List()) {
+    stats.tables.push_back(listed.table->Stats());
+    stats.tables.back().published = listed.published;
+  }
+  return stats;
+}
+
+absl::Status TieredStore::ValidateIds(const Table& table, absl::Span<const RowId> row_ids) {
+  const TableSpec& spec = table.spec();
+  const auto name = [&] { return absl::StrCat("table \"", table.identity().name, "\""); };
+  if (row_ids.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("no row ids given for ", name()));
+  }
+  if (row_ids.size() > kMaxRows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(row_ids.size(), " row ids for ", name(), " are more than ", kMaxRows));
+  }
+  if (row_ids.size() % spec.group_size != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(row_ids.size(),
+                                                   " row ids are no multiple of the group size of ",
+                                                   name(), ", which is ", spec.group_size));
+  }
+  // The common case, all in range, is one pass without a branch.
+  const RowId highest = *std::max_element(row_ids.begin(), row_ids.end());
+  if (highest >= spec.rows) {
+    const auto first =
+        std::find_if(row_ids.begin(), row_ids.end(), [&](RowId id) { return id >= spec.rows; });
+    return absl::OutOfRangeError(absl::StrCat("row id ", *first, " at index ",
+                                              first - row_ids.begin(), " is not in ", name(),
+                                              ", which has ", spec.rows, " rows"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,141 @@
+// The tiered store: tables of rows in RAM and on NVMe. The one header that users of the library
+// need.
+//
+//   auto store = TieredStore::Open({.data_dir = "/var/lib/engramd", .ram_budget_bytes = 1 << 30});
+//   auto table = (*store)->OpenTable("deepseek-v4.1-flash/layer1");
+//   (*store)->Fetch({.table = *table, .row_ids = ids, .rows = out}, [](absl::Status status) {...});
+#ifndef ENGRAM_STORAGE_TIERED_STORE_H_
+#define ENGRAM_STORAGE_TIERED_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "storage/import/import_options.h"
+#include "storage/io/read_engine.h"
+#include "storage/store_stats.h"
+#include "storage/table_spec.h"
+
+namespace engram::storage {
+
+// One version of one table, held open. While a reference lives its rows stay readable, even after
+// the version was dropped.
+class Table {
+ public:
+  virtual ~Table() = default;
+  virtual const TableIdentity& identity() const = 0;
+  virtual const TableSpec& spec() const = 0;
+};
+using TableRef = std::shared_ptr<Table>;
+
+// Where a group was found. The numbers are those of engram.v1.Tier.
+enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
+
+struct StoreOptions {
+  std::string data_dir;  // created if absent; one store at a time
+  // Hard limit of the RAM tier, metadata included. 0: no RAM tier.
+  uint64_t ram_budget_bytes = 0;
+  // Tables (by name; "*" for all) held whole in RAM as long as they fit the budget.
+  std::vector<std::string> whole_tables{};
+  int io_threads = 4;
+  ReadEngineOptions read_engine{};
+};
+
+// A fetch. Everything it points to stays the caller's, and must live until `done` was called.
+struct FetchOptions {
+  TableRef table;
+  absl::Span<const RowId> row_ids;  // [groups x group_size], group-major
+  absl::Span<std::byte> rows;       // out: [row_ids x row_bytes], in the order of row_ids
+  absl::Span<Tier> tiers{};         // out: [groups], or empty if not wanted
+  absl::Time deadline = absl::InfiniteFuture();
+};
+using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;
+
+class TieredStore {
+ public:
+  // Opens or creates the store. Its time does not depend on the size of the tables.
+  //   FAILED_PRECONDITION  the directory holds a newer format or something else, or another process
+  //                        has it open; or read_engine asks for io_uring and the kernel refuses
+  //   NOT_FOUND            the directory's parent is missing
+  //   PERMISSION_DENIED    the directory may not be written
+  //   RESOURCE_EXHAUSTED   the disk is full
+  //   DATA_LOSS            files are missing or damaged
+  //   INVALID_ARGUMENT     options out of range
+  static absl::StatusOr<std::unique_ptr<TieredStore>> Open(const StoreOptions& options);
+
+  // Waits for fetches under way. No call may be running or follow. References to tables may be
+  // left, good for nothing; until they are gone the directory stays locked.
+  virtual ~TieredStore() = default;
+
+  // All functions below may be called from any thread at any time.
+
+  // Every version of every table, by name and version.
+  virtual std::vector<TableInfo> ListTables() const = 0;
+
+  // The published version, or `version` if it is not 0.
+  //   NOT_FOUND
+  virtual absl::StatusOr<TableRef> OpenTable(absl::string_view name, uint64_t version = 0) = 0;
+
+  // Checks an identity that a caller pinned, and returns its table. An empty digest matches any.
+  //   NOT_FOUND            no such table or version
+  //   FAILED_PRECONDITION  the digest differs
+  virtual absl::StatusOr<TableRef> Resolve(absl::string_view name, uint64_t version,
+                                           absl::string_view digest) = 0;
+
+  // Checks that the ids may be fetched: at least one, whole groups, all within the table.
+  //   INVALID_ARGUMENT  no ids, more than kMaxRows, or not a multiple of the group size
+  //   OUT_OF_RANGE      names the first id that is not in the table, and its index
+  static absl::Status ValidateIds(const Table& table, absl::Span<const RowId> row_ids);
+
+  // Fetches rows. Groups in RAM are copied by the calling thread; if that was all, `done` is called
+  // before Fetch returns, otherwise by an I/O thread. Equal rows of a batch are read once. On an
+  // error the contents of `rows` are unspecified.
+  //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
+  //   DEADLINE_EXCEEDED               the deadline passed before every row was read
+  //   DATA_LOSS                       disk error or checksum mismatch; names a row
+  virtual void Fetch(const FetchOptions& options, FetchDone done) = 0;
+
+  // Imports what `options` select; one table after another. Returns what was imported.
+  // `progress` is called by the importing thread, about four times a second and at the end of each
+  // table; returning false cancels, unless nothing is left to do. After an error nothing of the
+  // table at hand remains; tables completed before it stay.
+  //   INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS  as OpenRowSources (import/import_options.h)
+  //   ALREADY_EXISTS      an import of the same table is running
+  //   RESOURCE_EXHAUSTED  the disk is full
+  //   CANCELLED           `progress` returned false
+  virtual absl::StatusOr<std::vector<TableInfo>> Import(
+      const ImportOptions& options, std::function<bool(const ImportProgress&)> progress) = 0;
+
+  // Makes a version the one that OpenTable returns.
+  //   NOT_FOUND, RESOURCE_EXHAUSTED (the disk is full), DATA_LOSS
+  virtual absl::StatusOr<TableInfo> Publish(absl::string_view name, uint64_t version) = 0;
+
+  // Removes a version, or (0) all versions of a table; its disk space is freed when the last
+  // reference is gone.
+  //   NOT_FOUND, RESOURCE_EXHAUSTED (the disk is full), DATA_LOSS
+  //   FAILED_PRECONDITION  the version is published while others of its table exist
+  virtual absl::StatusOr<std::vector<TableIdentity>> Drop(absl::string_view name,
+                                                          uint64_t version) = 0;
+
+  // Reads the whole table from the cold tier and compares its digest. `progress` is called with the
+  // rows done, about four times a second; returning false cancels.
+  //   DATA_LOSS  a page could not be read, or the digest differs
+  //   CANCELLED
+  virtual absl::Status Verify(const TableRef& table,
+                              std::function<bool(uint64_t rows_done)> progress) = 0;
+
+  virtual StoreStats Stats() const = 0;
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_TIERED_STORE_H_

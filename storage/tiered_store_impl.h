@@ -1,0 +1,85 @@
+// The tiered store's inside: how it is put together from its parts.
+#ifndef ENGRAM_STORAGE_TIERED_STORE_IMPL_H_
+#define ENGRAM_STORAGE_TIERED_STORE_IMPL_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/catalog/catalog.h"
+#include "storage/cold/database.h"
+#include "storage/cold/database_impl.h"
+#include "storage/fetch/io_scheduler.h"
+#include "storage/fetch/whole_table_loader.h"
+#include "storage/import/row_source.h"
+#include "storage/io/read_engine.h"
+#include "storage/ram/ram_tiers.h"
+#include "storage/table_registry.h"
+#include "storage/tiered_store.h"
+
+namespace engram::storage {
+
+class TieredStoreImpl final : public TieredStore {
+ public:
+  // As TieredStore::Open, with an engine and a database of the caller's choice;
+  // options.read_engine is not looked at.
+  static absl::StatusOr<std::unique_ptr<TieredStore>> OpenWith(const StoreOptions& options,
+                                                               std::unique_ptr<ReadEngine> engine,
+                                                               const DatabaseConfig& config);
+
+  std::vector<TableInfo> ListTables() const override;
+  absl::StatusOr<TableRef> OpenTable(absl::string_view name, uint64_t version) override;
+  absl::StatusOr<TableRef> Resolve(absl::string_view name, uint64_t version,
+                                   absl::string_view digest) override;
+  void Fetch(const FetchOptions& options, FetchDone done) override;
+  absl::StatusOr<std::vector<TableInfo>> Import(
+      const ImportOptions& options, std::function<bool(const ImportProgress&)> progress) override;
+  absl::StatusOr<TableInfo> Publish(absl::string_view name, uint64_t version) override;
+  absl::StatusOr<std::vector<TableIdentity>> Drop(absl::string_view name,
+                                                  uint64_t version) override;
+  absl::Status Verify(const TableRef& table,
+                      std::function<bool(uint64_t rows_done)> progress) override;
+  StoreStats Stats() const override;
+
+ private:
+  using Progress = std::function<bool(const ImportProgress&)>;
+
+  TieredStoreImpl(const StoreOptions& options, std::unique_ptr<ReadEngine> engine);
+
+  absl::Status Init(const DatabaseConfig& config);
+
+  absl::StatusOr<TableInfo> ImportTable(const NamedRowSource& source, bool publish,
+                                        const Progress& progress);
+  absl::StatusOr<Digest> CopyRows(const NamedRowSource& source, ColdTableWriter* writer,
+                                  const Progress& progress);
+  absl::Status CheckDiskSpace(const NamedRowSource& source) const;
+  // Gives a table its RAM tier and puts it into the registry.
+  void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold);
+  bool HeldWhole(const std::string& name) const;
+
+  const StoreOptions options_;
+  const std::unique_ptr<ReadEngine> engine_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Catalog> catalog_;
+  RamTiers ram_;
+  TableRegistry registry_;
+  WholeTableLoader loader_;
+  IoScheduler scheduler_;  // destroyed first: its jobs use all of the above
+
+  absl::Mutex mutex_;
+  std::set<std::string> importing_ ABSL_GUARDED_BY(mutex_);
+  // Serialises changes of what is published or dropped, so that catalog and registry agree.
+  absl::Mutex change_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_TIERED_STORE_IMPL_H_

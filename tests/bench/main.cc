@@ -1,0 +1,216 @@
+// engram_bench: measures each part of the store against what the machine can do.
+#include <unistd.h>
+
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tests/bench/cold_layout_bench.h"
+#include "tests/bench/grpc_bench.h"
+#include "tests/bench/grpc_servers.h"
+#include "tests/bench/hash_bench.h"
+#include "tests/bench/import_bench.h"
+#include "tests/bench/nvme_bench.h"
+#include "tests/bench/ram_bench.h"
+#include "tests/bench/report.h"
+
+namespace engram::bench {
+namespace {
+
+struct Options {
+  bool json = false;
+  std::string report;
+  RamBenchOptions ram;
+  HashBenchOptions hash;
+  ColdLayoutOptions cold_layout;
+  NvmeBenchOptions nvme;
+  ImportBenchOptions import;
+  GrpcBenchOptions grpc;
+};
+
+// One benchmark: its name, and how to run it.
+struct Case {
+  std::string name;
+  std::function<absl::StatusOr<nlohmann::json>()> run;
+};
+
+std::vector<Case> Cases(const Options& options) {
+  return {{"ram", [&] { return RunRamBench(options.ram); }},
+          {"hash", [&] { return RunHashBench(options.hash); }},
+          {"cold-layout", [&] { return RunColdLayoutBench(options.cold_layout, std::cout); }},
+          {"nvme", [&] { return RunNvmeBench(options.nvme); }},
+          {"import", [&] { return RunImportBench(options.import); }},
+          {"grpc", [&] { return RunGrpcBench(options.grpc); }}};
+}
+
+void AddBytes(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& what) {
+  app->add_option(name, *bytes, what + "; with a unit, powers of 1024")
+      ->transform(CLI::AsSizeValue(false));
+}
+
+template <typename Number>
+void AddNumber(CLI::App* app, const std::string& name, Number* number, const std::string& what) {
+  app->add_option(name, *number, what)->check(CLI::PositiveNumber);
+}
+
+void AddDir(CLI::App* app, std::string* dir) {
+  app->add_option("--dir", *dir, "Where scratch files go; default: TMPDIR");
+}
+
+void AddPlan(CLI::App* app, ReadPlan* plan) {
+  AddNumber(app, "--rounds", &plan->rounds, "Rounds of all readers in turn");
+  AddNumber(app, "--batch-rows", &plan->batch_rows, "Distinct rows of a batch");
+  AddNumber(app, "--batches", &plan->batches, "Batches of a reader's round");
+  AddNumber(app, "--token-rows", &plan->token_rows, "Rows of a token");
+  AddNumber(app, "--tokens", &plan->tokens, "Tokens of a reader's round");
+}
+
+void AddRam(CLI::App* app, RamBenchOptions* options) {
+  AddBytes(app, "--table-bytes", &options->payload_bytes, "Rows held");
+  AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
+  AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
+  AddNumber(app, "--batch-rows", &options->batch_rows, "Rows of one lookup");
+  AddNumber(app, "--rows-per-run", &options->rows_per_run, "Rows each thread looks up in a round");
+  AddNumber(app, "--rounds", &options->runs, "Rounds of all variants in turn");
+}
+
+void AddNvme(CLI::App* app, NvmeBenchOptions* options) {
+  AddDir(app, &options->dir);
+  AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of the table");
+  AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
+  AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
+  AddNumber(app, "--device-depth", &options->device_depth, "Of the bare device's reads");
+  AddNumber(app, "--io-threads", &options->io_threads, "Of the store");
+  AddPlan(app, &options->plan);
+}
+
+void AddGrpc(CLI::App* app, GrpcBenchOptions* options) {
+  AddDir(app, &options->dir);
+  AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of the table");
+  AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
+  AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
+  AddNumber(app, "--batch-rows", &options->batch_rows, "Rows of one answer");
+  AddNumber(app, "--answers", &options->answers, "Answers of a server's round");
+  AddNumber(app, "--rounds", &options->rounds, "Rounds of all servers in turn");
+}
+
+void AddCases(CLI::App* app, Options* options) {
+  AddRam(app->add_subcommand("ram", "The RAM tier against a plain gather"), &options->ram);
+  CLI::App* hash = app->add_subcommand("hash", "Row ids a second of the n-gram hasher");
+  AddNumber(hash, "--chunk-tokens", &options->hash.chunk_tokens, "Tokens hashed at once");
+  AddNumber(hash, "--rounds", &options->hash.rounds, "At least 5; medians are reported");
+  CLI::App* cold = app->add_subcommand("cold-layout", "Ways to lay out and read the cold tier");
+  AddDir(cold, &options->cold_layout.dir);
+  AddBytes(cold, "--table-bytes", &options->cold_layout.table_bytes, "Rows of each table");
+  AddNumber(cold, "--row-bytes", &options->cold_layout.row_bytes, "Of one row");
+  AddPlan(cold, &options->cold_layout.plan);
+  AddNvme(app->add_subcommand("nvme", "Fetches from NVMe against the bare device and RocksDB"),
+          &options->nvme);
+  CLI::App* import =
+      app->add_subcommand("import", "Import of a checkpoint against a sequential write");
+  AddDir(import, &options->import.dir);
+  AddBytes(import, "--bytes", &options->import.bytes, "Of the checkpoint");
+  AddNumber(import, "--rounds", &options->import.rounds, "At least 5; medians are reported");
+  AddGrpc(app->add_subcommand("grpc", "Answers from RAM against bare gRPC and Redis"),
+          &options->grpc);
+  app->add_subcommand("all", "All of these with their defaults")
+      ->add_option("--report", options->report, "Markdown file to write")
+      ->required();
+}
+
+// The servers of RunGrpcBench, which starts this program anew.
+struct Servers {
+  std::string data_dir;
+  std::string socket;
+  uint64_t ram_bytes = 0;
+  uint64_t block_bytes = 0;
+  uint64_t answer_bytes = 0;
+  uint32_t row_bytes = 0;
+};
+
+void AddServers(CLI::App* app, Servers* servers) {
+  CLI::App* tables = app->add_subcommand("serve-tables")->group("");
+  tables->add_option("--data-dir", servers->data_dir)->required();
+  tables->add_option("--socket", servers->socket)->required();
+  tables->add_option("--ram-bytes", servers->ram_bytes)->required();
+  CLI::App* echo = app->add_subcommand("serve-echo")->group("");
+  echo->add_option("--socket", servers->socket)->required();
+  echo->add_option("--block-bytes", servers->block_bytes)->required();
+  echo->add_option("--answer-bytes", servers->answer_bytes)->required();
+  echo->add_option("--row-bytes", servers->row_bytes)->required();
+}
+
+int Fail(const std::string& what, const absl::Status& status) {
+  std::cerr << "engram_bench: " << what << ": " << status.ToString() << "\n";
+  return 1;
+}
+
+int RunAll(const Options& options) {
+  std::map<std::string, CaseResult> results;
+  nlohmann::json json;
+  for (const Case& one : Cases(options)) {
+    std::cerr << "engram_bench: " << one.name << "\n";
+    auto result = one.run();
+    if (!result.ok()) {
+      return Fail(one.name, result.status());
+    }
+    json[one.name] = *result;
+    results[one.name] = {*std::move(result), absl::StrCat("engram_bench ", one.name)};
+  }
+  const std::string markdown = ToMarkdown(results);
+  std::ofstream file(options.report);
+  if (!(file << markdown).flush()) {
+    return Fail("all", absl::UnavailableError(absl::StrCat("cannot write ", options.report)));
+  }
+  std::cout << (options.json ? json.dump() + "\n" : markdown);
+  return 0;
+}
+
+int RunOne(const Options& options, const std::string& name) {
+  for (const Case& one : Cases(options)) {
+    if (one.name == name) {
+      const auto result = one.run();
+      if (!result.ok()) {
+        return Fail(name, result.status());
+      }
+      std::cout << (options.json ? result->dump() + "\n" : ToText(*result));
+    }
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  Servers servers;
+  CLI::App app("Measures each part of the store against what the machine can do, in one run.",
+               "engram_bench");
+  app.option_defaults()->always_capture_default();
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.add_flag("--json", options.json, "Print one JSON object as the last line of stdout");
+  AddCases(&app, &options);
+  AddServers(&app, &servers);
+  CLI11_PARSE(app, argc, argv);
+  const std::string name = app.get_subcommands().front()->get_name();
+  if (name == "serve-tables" || name == "serve-echo") {
+    const absl::Status status =
+        name == "serve-echo" ? ServeEcho(servers.block_bytes, servers.answer_bytes,
+                                         servers.row_bytes, servers.socket)
+                             : ServeTables(servers.data_dir, servers.socket, servers.ram_bytes);
+    return status.ok() ? 0 : Fail(name, status);
+  }
+  return name == "all" ? RunAll(options) : RunOne(options, name);
+}
+
+}  // namespace
+}  // namespace engram::bench
+
+int main(int argc, char** argv) { return engram::bench::Main(argc, argv); }

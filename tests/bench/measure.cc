@@ -1,0 +1,66 @@
+#include "tests/bench/measure.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace engram::bench {
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+double MedianRatio(const std::vector<double>& over, const std::vector<double>& under) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < over.size(); ++i) {
+    ratios.push_back(over[i] / under[i]);
+  }
+  return Median(std::move(ratios));
+}
+
+absl::StatusOr<uint64_t> DeviceBytesRead() {
+  std::ifstream file("/proc/self/io");
+  std::string field;
+  uint64_t value = 0;
+  while (file >> field >> value) {
+    if (field == "read_bytes:") {
+      return value;
+    }
+  }
+  return absl::UnavailableError("/proc/self/io does not tell what was read from the device");
+}
+
+absl::Duration CpuTime() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
+}
+
+absl::StatusOr<std::unique_ptr<ScratchDir>> ScratchDir::Make(const std::string& parent) {
+  std::error_code error;
+  const std::filesystem::path base =
+      parent.empty() ? std::filesystem::temp_directory_path(error) : std::filesystem::path(parent);
+  std::string path = base / "engram_bench.XXXXXX";
+  if (mkdtemp(path.data()) == nullptr) {
+    return absl::UnavailableError(absl::StrCat("cannot make ", path, ": ", std::strerror(errno)));
+  }
+  return std::unique_ptr<ScratchDir>(new ScratchDir(path));
+}
+
+ScratchDir::~ScratchDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace engram::bench

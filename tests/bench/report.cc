@@ -1,0 +1,127 @@
+#include "tests/bench/report.h"
+
+#include <sys/utsname.h>
+
+#include <cmath>
+#include <cstddef>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace engram::bench {
+namespace {
+
+// A row of the table: names of members of a case's result.
+struct Figure {
+  const char* case_name;
+  const char* what;
+  const char* unit;
+  const char* figure;
+  const char* reference;  // "" where there is none
+  const char* reference_what;
+  const char* ratio;
+};
+
+constexpr Figure kFigures[] = {
+    {"ram", "groups held, one thread", "rows/s", "cache_rows_per_s", "limit_rows_per_s",
+     "plain gather", "ratio_to_limit"},
+    {"ram", "groups held, two threads", "rows/s", "cache_rows_per_s_2", "limit_rows_per_s_2",
+     "plain gather", "ratio_to_limit_2"},
+    {"ram", "whole table, one thread", "rows/s", "all_rows_per_s", "limit_all_rows_per_s",
+     "plain gather", "ratio_to_limit_all"},
+    {"hash", "chunks, one core", "row ids/s", "prefill_ids_per_s", "", "", ""},
+    {"hash", "single tokens, one core", "row ids/s", "decode_ids_per_s", "", "", ""},
+    {"cold-layout", "a key a page, ReadRows", "rows/s", "pages_rows_per_s", "rows_stock_rows_per_s",
+     "RocksDB, a key a row, MultiGet", "ratio_to_stock"},
+    {"nvme", "nothing in RAM", "rows/s", "rows_per_s", "device_reads_per_s",
+     "io_uring, random 4 KiB", "ratio_to_device"},
+    {"nvme", "nothing in RAM", "rows/s", "rows_per_s", "stock_rows_per_s",
+     "RocksDB, a key a row, MultiGet", "ratio_to_stock"},
+    {"nvme", "a token's rows, p50", "us", "token_us", "device_token_us", "as many reads at once",
+     "token_latency_ratio"},
+    {"import", "checkpoint", "MB/s", "import_mb_per_s", "sequential_write_mb_per_s",
+     "sequential write and fsync", "ratio_to_sequential_write"},
+    {"grpc", "all in RAM, Unix socket", "bytes/s", "bytes_per_s", "echo_bytes_per_s", "bare gRPC",
+     "ratio_to_echo"},
+    {"grpc", "all in RAM, Unix socket", "bytes/s", "bytes_per_s", "redis_bytes_per_s",
+     "Redis, MGET", "ratio_to_redis"},
+};
+
+std::string WithThousands(double number) {
+  std::string digits = absl::StrFormat("%.0f", number);
+  for (size_t at = digits.size(); at > 3; at -= 3) {
+    digits.insert(at - 3, 1, ',');
+  }
+  return digits;
+}
+
+std::string ValueToText(const nlohmann::json& value) {
+  if (!value.is_number()) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  }
+  const auto number = value.get<double>();
+  const bool fraction = value.is_number_float() && std::abs(number) < 100;
+  return fraction ? absl::StrFormat("%.3f", number) : WithThousands(number);
+}
+
+std::string FirstLineWith(const std::string& path, absl::string_view start) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (absl::string_view rest = line; absl::ConsumePrefix(&rest, start)) {
+      return std::string(absl::StripAsciiWhitespace(
+          std::string(absl::StripPrefix(absl::StripLeadingAsciiWhitespace(rest), ":"))));
+    }
+  }
+  return "unknown";
+}
+
+std::string Machine() {
+  utsname system = {};
+  uname(&system);
+  return absl::StrCat(FirstLineWith("/proc/cpuinfo", "model name"), ", ",
+                      std::thread::hardware_concurrency(), " cores, memory ",
+                      FirstLineWith("/proc/meminfo", "MemTotal"), ", ", system.sysname, " ",
+                      system.release);
+}
+
+}  // namespace
+
+std::string ToText(const nlohmann::json& result) {
+  std::string text;
+  for (const auto& [name, value] : result.items()) {
+    absl::StrAppend(&text, absl::StrFormat("%-28s %s\n", name, ValueToText(value)));
+  }
+  return text;
+}
+
+std::string ToMarkdown(const std::map<std::string, CaseResult>& cases) {
+  std::string text = absl::StrCat(
+      "# Benchmarks\n\n", Machine(),
+      ". Every reference was measured in the same run, by turns; ratios are medians of the ratios "
+      "of each round.\n\n| case | figure | reference | ratio | command |\n"
+      "| --- | --- | --- | --- | --- |\n");
+  for (const Figure& figure : kFigures) {
+    const auto found = cases.find(figure.case_name);
+    if (found == cases.end()) {
+      continue;
+    }
+    const nlohmann::json& result = found->second.result;
+    const auto value = [&](const std::string& name) {
+      return name.empty() ? "" : result.at(name).is_null() ? "-" : ValueToText(result.at(name));
+    };
+    const std::string reference =
+        *figure.reference == '\0'
+            ? ""
+            : absl::StrCat(figure.reference_what, ": ", value(figure.reference));
+    absl::StrAppend(&text, "| ", figure.case_name, ": ", figure.what, " | ", value(figure.figure),
+                    " ", figure.unit, " | ", reference, " | ", value(figure.ratio), " | `",
+                    found->second.command, "` |\n");
+  }
+  return text;
+}
+
+}  // namespace engram::bench

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""Runs each case of engram_bench on very little, and looks at what it reports.
+
+  smoke_test.py PATH_OF_ENGRAM_BENCH
+
+Every case compares the bytes that it reads and fails if one is wrong; here it must also say that it
+measured something, and that cold reads came from the device. No figure is judged.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+SMALL_READS = ["--table-bytes", "32m", "--batch-rows", "512", "--batches", "1", "--tokens", "3"]
+CASES = {
+    "ram": (["--table-bytes", "8m", "--rows-per-run", "8192", "--rounds", "5"],
+            ["limit_rows_per_s", "cache_rows_per_s", "cache_rows_per_s_2", "all_rows_per_s",
+             "ratio_to_limit", "ratio_to_limit_2", "ratio_to_limit_all"]),
+    "hash": ([], ["prefill_ids_per_s", "decode_ids_per_s"]),
+    "cold-layout": (SMALL_READS, ["pages_rows_per_s", "rows_stock_rows_per_s", "ratio_to_stock"]),
+    "nvme": (SMALL_READS,
+             ["rows_per_s", "device_reads_per_s", "stock_rows_per_s", "ratio_to_device",
+              "ratio_to_stock", "token_us", "device_token_us", "token_latency_ratio",
+              "store_reads_per_row"]),
+    "import": (["--bytes", "16m"],
+               ["import_mb_per_s", "sequential_write_mb_per_s", "ratio_to_sequential_write",
+                "import_cpu_s_per_gb", "table_bytes", "disk_bytes"]),
+    "grpc": (["--table-bytes", "16m", "--answers", "3", "--rounds", "5"],
+             ["bytes_per_s", "echo_bytes_per_s", "ratio_to_echo", "answer_us", "echo_answer_us"]),
+}
+
+
+def run(program, case, flags, scratch):
+    """Returns the object that the program printed last."""
+    done = subprocess.run([program, case, *flags, "--json"], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "TMPDIR": scratch}, timeout=250, check=False)
+    if done.returncode != 0:
+        sys.exit(f"smoke_test.py: engram_bench {case} ended with {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def is_direct(folder):
+    """Whether the file system of the folder takes O_DIRECT."""
+    path = os.path.join(folder, "direct")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_DIRECT))
+        return True
+    except OSError:
+        return False
+
+
+def check(case, result, names, direct):
+    for name in names:
+        value = result.get(name)
+        if not isinstance(value, (int, float)) or not value > 0:
+            sys.exit(f"smoke_test.py: {case}: {name} is {value!r}, not a positive number")
+    if case == "nvme":
+        if result["ram_hits"] != 0:
+            sys.exit("smoke_test.py: nvme: a store without RAM served from RAM")
+        rows_a_page = 15
+        if direct and result["device_bytes_per_row"] < 4096 / rows_a_page:
+            sys.exit("smoke_test.py: nvme: the device did not read what was fetched")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory(prefix="bench_smoke_") as scratch:
+        direct = is_direct(scratch)
+        for case, (flags, names) in CASES.items():
+            check(case, run(sys.argv[1], case, flags, scratch), names, direct)
+            if left := set(os.listdir(scratch)) - {"direct"}:
+                sys.exit(f"smoke_test.py: {case} left behind: {', '.join(sorted(left))}")
+            print(f"{case}: ok")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+#include <gmock/gmock.h>
+
+#include <csignal>
+
+#include "tests/client/ctl/ctl_testing.h"
+
+namespace engram::ctl {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
+  ImportDemo();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(Run({"fetch", "demo/layer1", "--ids", "0,1,2,3,4,5,6,7"}).exit_code, kSuccess);
+  }
+  const nlohmann::json stats = Run({"stats", "demo/layer1", "--json"}).json();
+  EXPECT_EQ(stats["server"]["ram_budget_bytes"], 8 << 20);
+  ASSERT_EQ(stats["tables"].size(), 1u);
+  const nlohmann::json& table = stats["tables"][0];
+  EXPECT_EQ(table["name"], "demo/layer1");
+  EXPECT_EQ(table["fetches"], 4);
+  EXPECT_EQ(table["groups"], 4);
+  EXPECT_EQ(table["fetch_latency"]["count"], 4);
+  ASSERT_EQ(table["tiers"].size(), 2u);
+  EXPECT_EQ(table["tiers"][0]["tier"], "ram");
+  EXPECT_EQ(table["tiers"][1]["tier"], "cold");
+  EXPECT_EQ(table["tiers"][0]["hits"].get<int>() + table["tiers"][1]["hits"].get<int>(), 4);
+  EXPECT_GE(table["tiers"][1]["reads"], 1);
+
+  const Outcome text = Run({"stats", "demo/layer1"});
+  EXPECT_EQ(text.exit_code, kSuccess) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("RAM tier: "), HasSubstr(" of 8.39 MB used"),
+                              HasSubstr("demo/layer1 version 1, published"),
+                              HasSubstr("fetches: 4, failed: 0, groups: 4"),
+                              ContainsRegex("fetch latency: p50 .*, p99.9 .*, max ")));
+  EXPECT_THAT(text.out, Not(HasSubstr("demo/layer14")));
+  EXPECT_THAT(Run({"stats"}).out, HasSubstr("demo/layer14 version 1, published"));
+}
+
+TEST_F(CtlTest, StatsOfAnUnknownTable) {
+  const Outcome unknown = Run({"stats", "none"});
+  EXPECT_EQ(unknown.exit_code, kFailed);
+  EXPECT_EQ(unknown.err, "engramctl: no table named \"none\"\n");
+}
+
+TEST_F(CtlTest, StatsWatchRepeatsUntilCtrlC) {
+  int printed = 0;
+  const Outcome watched = Run({"stats", "--watch", "0.001"}, {.on_out_flush = [&printed] {
+                                if (++printed == 3) std::raise(SIGINT);
+                              }});
+  EXPECT_EQ(watched.exit_code, kSuccess) << watched.err;
+  EXPECT_GE(printed, 3);
+  size_t reports = 0;
+  for (size_t at = 0; (at = watched.out.find("RAM tier:", at)) != std::string::npos; ++at) {
+    ++reports;
+  }
+  EXPECT_EQ(reports, static_cast<size_t>(printed));
+}
+
+TEST_F(CtlTest, StatsWatchEndsWithTheDaemon) {
+  const Outcome watched =
+      Run({"stats", "--watch", "0.001"}, {.on_out_flush = [this] { StopDaemon(); }});
+  EXPECT_EQ(watched.exit_code, kUnreachable);
+  EXPECT_THAT(watched.err, HasSubstr("no daemon answers at " + address()));
+}
+
+}  // namespace
+}  // namespace engram::ctl

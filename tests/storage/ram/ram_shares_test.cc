@@ -1,0 +1,136 @@
+// Goal: who is asked for memory, and who may take it.
+#include "storage/ram/ram_shares.h"
+
+#include <gtest/gtest.h>
+
+namespace engram::storage {
+namespace {
+
+// Holds what it is told to hold, and gives back at once.
+class FakeShare : public RamShare {
+ public:
+  explicit FakeShare(RamShares* shares) : shares_(shares) {}
+  ~FakeShare() override {
+    const uint64_t held = held_bytes();
+    shares_->Leave(this);
+    shares_->budget()->Release(held);
+  }
+  bool Take(uint64_t bytes) {
+    if (!shares_->budget()->TryReserve(bytes, shares_->Headroom(*this, bytes))) {
+      shares_->Ask(this, bytes);
+      return false;
+    }
+    shares_->SetHeld(this, held_bytes() + bytes);
+    return true;
+  }
+  void GiveBack(uint64_t bytes) override {
+    shares_->budget()->Release(bytes);
+    shares_->SetHeld(this, held_bytes() - bytes);
+  }
+
+ private:
+  RamShares* const shares_;
+};
+
+class RamSharesTest : public testing::Test {
+ protected:
+  // Takes steps of 10 bytes until it gets none in `patience` attempts.
+  static void TakeAllItGets(FakeShare& share, int patience = 3) {
+    for (int failures = 0; failures < patience;) failures = share.Take(10) ? 0 : failures + 1;
+  }
+  RamShares shares_{std::make_shared<RamBudget>(1000)};
+};
+
+TEST_F(RamSharesTest, OneTakesAll) {
+  FakeShare share(&shares_);
+  shares_.Join(&share, 1, 0);
+  TakeAllItGets(share);
+  EXPECT_EQ(share.held_bytes(), 1000u);
+}
+
+TEST_F(RamSharesTest, TheBudgetIsDividedByWeight) {
+  FakeShare first(&shares_);
+  shares_.Join(&first, 300, 0);
+  TakeAllItGets(first);
+  FakeShare second(&shares_);
+  shares_.Join(&second, 100, 0);
+  TakeAllItGets(second);
+  EXPECT_EQ(first.held_bytes(), 750u);
+  EXPECT_EQ(second.held_bytes(), 250u);
+  TakeAllItGets(first);
+  EXPECT_EQ(first.held_bytes(), 750u);
+}
+
+TEST_F(RamSharesTest, WhoHasMostAboveItsShareGives) {
+  FakeShare a(&shares_), b(&shares_), c(&shares_);
+  shares_.Join(&a, 1, 0);
+  shares_.Join(&b, 1, 0);
+  EXPECT_TRUE(a.Take(600));
+  EXPECT_TRUE(b.Take(400));
+  shares_.Join(&c, 1, 0);
+  EXPECT_FALSE(c.Take(50));
+  EXPECT_EQ(a.held_bytes(), 550u);
+  EXPECT_EQ(b.held_bytes(), 400u);
+}
+
+TEST_F(RamSharesTest, WhatIsPromisedOthersLeaveFree) {
+  FakeShare a(&shares_), b(&shares_);
+  shares_.Join(&a, 1, 0);
+  EXPECT_TRUE(a.Take(1000));
+  shares_.Join(&b, 1, 0);
+  EXPECT_FALSE(b.Take(50));
+  EXPECT_EQ(shares_.budget()->used_bytes(), 950u);
+  EXPECT_FALSE(a.Take(10));
+  EXPECT_TRUE(b.Take(50));
+  EXPECT_EQ(b.held_bytes(), 50u);
+}
+
+TEST_F(RamSharesTest, FreeMemoryGoesToWhoeverWantsIt) {
+  FakeShare a(&shares_);
+  shares_.Join(&a, 1, 0);
+  {
+    FakeShare b(&shares_);
+    shares_.Join(&b, 1, 0);
+    TakeAllItGets(a);
+    TakeAllItGets(b);
+    EXPECT_EQ(a.held_bytes(), 500u);
+  }
+  EXPECT_EQ(shares_.budget()->used_bytes(), 500u);
+  TakeAllItGets(a);
+  EXPECT_EQ(a.held_bytes(), 1000u);
+}
+
+TEST_F(RamSharesTest, MemoryThatIsNotTheCachesIsNotDivided) {
+  ASSERT_TRUE(shares_.budget()->TryReserve(600));  // a whole table, say
+  FakeShare a(&shares_), b(&shares_);
+  shares_.Join(&a, 1, 0);
+  TakeAllItGets(a);
+  EXPECT_EQ(a.held_bytes(), 400u);
+  shares_.Join(&b, 1, 0);
+  TakeAllItGets(b);
+  EXPECT_EQ(b.held_bytes(), 200u);
+  shares_.budget()->Release(600);
+}
+
+TEST_F(RamSharesTest, ATinyTableIsEntitledToItsMinimum) {
+  FakeShare large(&shares_), tiny(&shares_);
+  shares_.Join(&large, 1'000'000, 0);
+  TakeAllItGets(large);
+  shares_.Join(&tiny, 1, 30);
+  TakeAllItGets(tiny);
+  EXPECT_EQ(tiny.held_bytes(), 30u);
+}
+
+TEST_F(RamSharesTest, JoiningTwiceAndLeavingUnjoinedAreHarmless) {
+  FakeShare a(&shares_), b(&shares_);
+  shares_.Leave(&b);
+  shares_.Join(&a, 1, 0);
+  shares_.Join(&a, 1, 0);
+  shares_.Leave(&a);
+  shares_.Join(&b, 1, 0);
+  TakeAllItGets(b);
+  EXPECT_EQ(b.held_bytes(), 1000u);
+}
+
+}  // namespace
+}  // namespace engram::storage
