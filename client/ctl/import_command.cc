@@ -100,7 +100,8 @@ absl::Status RunImport(const CommandContext& context, const ImportOptions& optio
         imported.push_back(Describe(message.imported().identity()));
       });
   progress.Clear();
-  if (!status.ok()) return Explain(AsInputError(status), imported);
+  if (absl::IsDataLoss(status)) return Explain(AsInputError(status), imported);
+  if (!status.ok()) return Explain(status, imported);
   if (context.json) PrintJson({{"imported", tables}}, console.out);
   return absl::OkStatus();
 }

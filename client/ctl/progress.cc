@@ -64,9 +64,10 @@ void Progress::Update(const ProgressState& state) {
     left = absl::ToDoubleSeconds(now - label_start_) * (1 - fraction) / fraction;
   }
   std::string text = absl::StrFormat("%3.0f %%  %s  %s", 100 * fraction, state.amount, state.rate);
-  if (left > 0)
-    absl::StrAppend(&text, "  ", FormatWholeSeconds(static_cast<uint64_t>(std::ceil(left))),
-                    " left");
+  if (left > 0) {
+    const auto seconds = static_cast<uint64_t>(std::ceil(left));
+    absl::StrAppend(&text, "  ", FormatWholeSeconds(seconds), " left");
+  }
   if (console_.err_is_terminal) {
     console_.err << "\r" << BarLine(label_, fraction, text) << "\x1b[K";
     bar_shown_ = true;

@@ -267,8 +267,10 @@ nlohmann::json GrpcBench::Report() const {
 
 absl::StatusOr<nlohmann::json> RunGrpcBench(const GrpcBenchOptions& options) {
   if (options.rounds < kMinRounds || options.answers == 0 || options.batch_rows == 0 ||
-      options.group_size == 0 || options.batch_rows % options.group_size != 0) {
-    return absl::InvalidArgumentError("grpc: needs 5 rounds or more, and batches of whole groups");
+      options.group_size == 0 || options.batch_rows % options.group_size != 0 ||
+      options.table_bytes < uint64_t{options.group_size} * options.row_bytes) {
+    return absl::InvalidArgumentError(
+        "grpc: needs 5 rounds or more, batches of whole groups, and a table of one group or more");
   }
   TuneMalloc();
   auto dir = ScratchDir::Make(options.dir);

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -58,7 +59,7 @@ void AddBytes(CLI::App* app, const std::string& name, uint64_t* bytes, const std
 
 template <typename Number>
 void AddNumber(CLI::App* app, const std::string& name, Number* number, const std::string& what) {
-  app->add_option(name, *number, what)->check(CLI::PositiveNumber);
+  app->add_option(name, *number, what)->check(CLI::Range(1, std::numeric_limits<int>::max()));
 }
 
 void AddDir(CLI::App* app, std::string* dir) {

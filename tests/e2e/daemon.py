@@ -22,23 +22,20 @@ class Daemon:
         self.socket = os.path.join(self.dir, "socket")
         self.address = "unix:" + self.socket
         self.log_path = os.path.join(self.dir, "log")
+        self.log_mark = 0  # where the log of the running process begins
         self.process = None
 
     def start(self, *more_flags):
         command = [os.path.join(self.bin_dir, "engramd"), "--data-dir", self.dir + "/data",
                    "--socket", self.socket, *self.flags, *more_flags]
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            self.log_mark = log.tell()
             self.process = subprocess.Popen(command, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while "ready after" not in self.log()[self.log_mark:]:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError("engramd did not start:\n" + self.log())
             time.sleep(0.01)
-
-    @property
-    def log_mark(self):
-        """Where the log of the running process begins."""
-        return max(self.log().rfind(" starts\n"), 0)
 
     def log(self):
         with open(self.log_path, encoding="utf-8") as log:

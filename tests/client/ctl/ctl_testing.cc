@@ -1,10 +1,12 @@
 #include "tests/client/ctl/ctl_testing.h"
 
+#include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <utility>
 
 #include "client/checkpoint/self_describing.h"
 #include "client/ctl/engramctl.h"
@@ -15,7 +17,8 @@ namespace {
 
 std::string FreshDirectory() {
   const testing::TestInfo* const test = testing::UnitTest::GetInstance()->current_test_info();
-  const std::string path = testing::TempDir() + "/" + test->test_suite_name() + "." + test->name();
+  const std::string path = std::filesystem::path(testing::TempDir()) /
+                           (std::string(test->test_suite_name()) + "." + test->name());
   std::filesystem::remove_all(path);
   std::filesystem::create_directories(path);
   return path;
@@ -44,6 +47,12 @@ class FlushBuffer : public std::stringbuf {
 };
 
 }  // namespace
+
+std::function<void()> CtrlCOnce() {
+  return [pressed = false]() mutable {
+    if (!std::exchange(pressed, true)) std::raise(SIGINT);
+  };
+}
 
 Outcome RunCtl(const std::vector<std::string>& args, const User& user) {
   std::vector<const char*> argv = {"engramctl"};

@@ -39,6 +39,9 @@ struct User {
   std::function<void()> on_err_flush = [] {};
 };
 
+// For User::on_err_flush: presses Ctrl-C at the first call.
+std::function<void()> CtrlCOnce();
+
 // Runs "engramctl ARGS...".
 Outcome RunCtl(const std::vector<std::string>& args, const User& user = {});
 

@@ -44,7 +44,7 @@ grpc::Status FakeDaemon::Verify(grpc::ServerContext* context, const v1::VerifyRe
 
 grpc::Status FakeDaemon::AwaitCancellation(grpc::ServerContext* context) {
   while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
-  cancelled = true;
+  cancelled.Notify();
   return {grpc::StatusCode::CANCELLED, "the caller closed the call"};
 }
 

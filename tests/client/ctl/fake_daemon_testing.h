@@ -2,13 +2,13 @@
 #ifndef ENGRAM_TESTS_CLIENT_CTL_FAKE_DAEMON_TESTING_H_
 #define ENGRAM_TESTS_CLIENT_CTL_FAKE_DAEMON_TESTING_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <grpcpp/grpcpp.h>
 
+#include "absl/synchronization/notification.h"
 #include "engram/v1/engram_admin.grpc.pb.h"
 
 namespace engram::ctl {
@@ -26,8 +26,8 @@ class FakeDaemon : public v1::EngramAdmin::Service {
   std::vector<v1::ImportProgress> import_progress;
   // The last request that Import got.
   v1::ImportRequest import_request;
-  // Whether a caller closed a call.
-  std::atomic<bool> cancelled{false};
+  // Tells that a caller closed the call; there may be one.
+  absl::Notification cancelled;
 
   grpc::Status Import(grpc::ServerContext* context, const v1::ImportRequest* request,
                       grpc::ServerWriter<v1::ImportProgress>* writer) override;

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <csignal>
 #include <filesystem>
 
 #include "tests/client/ctl/ctl_testing.h"
@@ -81,7 +80,8 @@ TEST(ImportTest, SendsWhatTheFlagsSay) {
   daemon.import_progress = {SomeProgress()};
   RunCtl({"import", "/a/./b/../c", "demo", "--layer", "0", "--tensor", "t", "--scale-tensor", "s",
           "--group-size", "4", "--orders", "2,4", "--stage-only", "--address", daemon.address()},
-         {.err_is_terminal = true, .on_err_flush = [] { std::raise(SIGINT); }});
+         {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
+  daemon.cancelled.WaitForNotification();
   EXPECT_EQ(daemon.import_request.path(), "/a/c");
   EXPECT_EQ(daemon.import_request.name(), "demo");
   EXPECT_TRUE(daemon.import_request.has_layer());
@@ -96,15 +96,14 @@ TEST(ImportTest, SendsWhatTheFlagsSay) {
 TEST(ImportTest, CtrlCCancelsAndSaysThatNothingWasPublished) {
   FakeDaemon daemon;
   daemon.import_progress = {SomeProgress()};
-  const Outcome cancelled =
-      RunCtl({"import", "/checkpoint", "demo", "--address", daemon.address()},
-             {.err_is_terminal = true, .on_err_flush = [] { std::raise(SIGINT); }});
+  const Outcome cancelled = RunCtl({"import", "/checkpoint", "demo", "--address", daemon.address()},
+                                   {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
   EXPECT_EQ(cancelled.exit_code, kFailed);
   EXPECT_THAT(cancelled.out, IsEmpty());
   EXPECT_THAT(cancelled.err, HasSubstr("demo/layer14 ["));
   EXPECT_THAT(cancelled.err, HasSubstr(" 46 %  460 MB of 1.00 GB  270 MB/s  2 s left"));
   EXPECT_THAT(cancelled.err, EndsWith("engramctl: import cancelled; nothing was published\n"));
-  EXPECT_TRUE(daemon.cancelled);
+  daemon.cancelled.WaitForNotification();
 }
 
 TEST(ImportTest, CtrlCAfterTheFirstTableSaysWhatStays) {
@@ -116,7 +115,7 @@ TEST(ImportTest, CtrlCAfterTheFirstTableSaysWhatStays) {
   daemon.import_progress = {first, SomeProgress()};
   const Outcome cancelled =
       RunCtl({"import", "/checkpoint", "demo", "--address", daemon.address(), "--json"},
-             {.err_is_terminal = true, .on_err_flush = [] { std::raise(SIGINT); }});
+             {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
   EXPECT_EQ(cancelled.exit_code, kFailed);
   EXPECT_THAT(cancelled.out, IsEmpty());
   EXPECT_THAT(cancelled.err, HasSubstr("imported before it: demo/layer1 version 3\n"));

@@ -38,6 +38,7 @@ TEST(InterruptTest, PutsFormerHandlersBack) {
 }
 
 TEST(InterruptDeathTest, TheSecondSignalEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
         const Interrupt interrupt;

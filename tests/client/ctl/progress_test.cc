@@ -70,7 +70,7 @@ TEST_F(ProgressTest, LongLabelsKeepTheirEndAndTheLineItsWidth) {
   ProgressState state = Half("some-organisation/some-model-of-theirs/layer14");
   state.amount = "123,456,789 of 384,006,168 rows";
   progress.Update(state);
-  EXPECT_THAT(err_.str(), StartsWith("\r..of-theirs/layer14"));
+  EXPECT_THAT(err_.str(), StartsWith("\r..-of-theirs/layer14"));
   EXPECT_LE(err_.str().size(), 79u + 4u);
 }
 

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <csignal>
 #include <cstdint>
 #include <fstream>
 
@@ -97,9 +96,8 @@ TEST_F(ReplayTest, Text) {
 
 TEST_F(ReplayTest, CtrlCReportsWhatWasDone) {
   ImportDemo();
-  const Outcome outcome =
-      Replay({"--passes", "1000000", "--json"},
-             {.err_is_terminal = true, .on_err_flush = [] { std::raise(SIGINT); }});
+  const Outcome outcome = Replay({"--passes", "1000000", "--json"},
+                                 {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
   EXPECT_EQ(outcome.exit_code, kFailed);
   EXPECT_EQ(outcome.json()["complete"], false);
   EXPECT_THAT(outcome.err, HasSubstr("engramctl: replay cancelled before its end\n"));

@@ -1,7 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <csignal>
-
 #include "tests/client/ctl/ctl_testing.h"
 #include "tests/client/ctl/fake_daemon_testing.h"
 
@@ -47,9 +45,8 @@ TEST_F(CtlTest, VerifyOfWhatIsNotThere) {
 
 TEST(VerifyTest, CtrlCClosesTheCall) {
   FakeDaemon daemon;
-  const Outcome cancelled =
-      RunCtl({"verify", "demo/layer1", "--address", daemon.address()},
-             {.err_is_terminal = true, .on_err_flush = [] { std::raise(SIGINT); }});
+  const Outcome cancelled = RunCtl({"verify", "demo/layer1", "--address", daemon.address()},
+                                   {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
   EXPECT_EQ(cancelled.exit_code, kFailed);
   EXPECT_EQ(cancelled.out, "");
   EXPECT_THAT(cancelled.err, HasSubstr(" 25 %  250 of 1,000 rows"));
