@@ -20,6 +20,8 @@ namespace engram {
 namespace {
 
 constexpr int kMaxConnections = 64;
+// The daemon takes pings every five seconds.
+constexpr int kKeepaliveMillis = 10'000;
 constexpr size_t kMaxUnixPathBytes = 107;  // what sockaddr_un holds, less the final zero
 
 absl::Status ValidateAddress(absl::string_view address) {
@@ -69,6 +71,10 @@ grpc::ChannelArguments ToArguments(const ClientOptions& options) {
   args.SetMaxReceiveMessageSize(-1);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, to_millis(options.min_backoff));
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, to_millis(options.max_backoff));
+  // A daemon that is stopped in its tracks, connection open, is as good as gone.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // no limit
   // Channels to one address would otherwise share one connection.
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // The daemon is on this host, whatever http_proxy says.

@@ -31,16 +31,16 @@ show_and_run() {
   "$@"
 }
 
+# Fails if the daemon did not end well.
 stop_daemon() {
-  if [[ -n $daemon_pid ]]; then
-    kill -TERM "$daemon_pid" 2>/dev/null || true
-    wait "$daemon_pid" || true
-    daemon_pid=""
-  fi
+  local pid=$daemon_pid
+  daemon_pid=""
+  kill -TERM "$pid"
+  wait "$pid"
 }
 
 clean_up() {
-  stop_daemon
+  [[ -z $daemon_pid ]] || stop_daemon || true
   rm -rf "$runtime_dir" "$work/data"
 }
 trap clean_up EXIT

@@ -1,9 +1,12 @@
 #include "server/admin_service.h"
 
+#include <malloc.h>
+
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/proto_conversion.h"
@@ -26,13 +29,10 @@ std::string Describe(const storage::TableIdentity& identity) {
   return absl::StrCat(identity.name, " v", identity.version);
 }
 
-void LogImported(const storage::TableInfo& info, absl::Duration duration) {
-  const double megabytes = static_cast<double>(info.spec.table_bytes()) / 1e6;
-  spdlog::info("imported {} from {}: {} rows of {} bytes, digest {}, in {} ({:.0f} MB/s){}",
-               Describe(info.identity), info.source, info.spec.rows, info.spec.row_bytes,
-               info.identity.digest.ToHex(),
-               absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1))),
-               megabytes / absl::ToDoubleSeconds(duration), info.published ? "" : ", staged");
+void LogImported(const storage::TableInfo& info) {
+  spdlog::info("imported {} from {}: {} rows of {} bytes, digest {}{}", Describe(info.identity),
+               info.source, info.spec.rows, info.spec.row_bytes, info.identity.digest.ToHex(),
+               info.published ? "" : ", staged");
 }
 
 absl::Status RunImport(storage::TieredStore* store, const storage::ImportOptions& options,
@@ -42,20 +42,24 @@ absl::Status RunImport(storage::TieredStore* store, const storage::ImportOptions
         absl::StrCat("import path \"", options.path,
                      "\" is not absolute: it names a file of the daemon's host"));
   }
-  spdlog::info("import of {} as \"{}\" starts", options.path, options.name);
-  absl::Time start = absl::Now();
+  const std::string what = absl::StrCat(absl::Utf8SafeCEscape(options.path), " as \"",
+                                        absl::Utf8SafeCEscape(options.name), "\"");
+  spdlog::info("import of {} starts", what);
+  const absl::Time start = absl::Now();
   const auto imported = store->Import(options, [&](const storage::ImportProgress& progress) {
     v1::ImportProgress message;
     ToProto(progress, &message);
     if (progress.imported.has_value()) {
-      LogImported(*progress.imported, absl::Now() - start);
-      start = absl::Now();
+      LogImported(*progress.imported);
     }
     return emit(std::move(message), /*keep=*/progress.imported.has_value());
   });
+  malloc_trim(0);  // an import's buffers are too large to be kept
   if (!imported.ok()) {
-    spdlog::warn("import of {} as \"{}\" failed: {}", options.path, options.name,
-                 imported.status().ToString());
+    spdlog::warn("import of {} failed: {}", what, imported.status().ToString());
+  } else {
+    spdlog::info("import of {} took {}", what,
+                 absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Milliseconds(1))));
   }
   return imported.status();
 }
@@ -104,33 +108,60 @@ grpc::ServerUnaryReactor* AdminService::ListTables(grpc::CallbackServerContext* 
 grpc::ServerWriteReactor<v1::ImportProgress>* AdminService::Import(
     grpc::CallbackServerContext* /*context*/, const v1::ImportRequest* request) {
   return new ImportStream(
-      &tasks_, [store = store_, options = FromProto(*request)](const ImportStream::Emit& emit) {
+      &imports_, [store = store_, options = FromProto(*request)](const ImportStream::Emit& emit) {
         return RunImport(store, options, emit);
       });
+}
+
+grpc::ServerUnaryReactor* AdminService::RunChange(grpc::CallbackServerContext* context,
+                                                  std::function<absl::Status()> change) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const absl::Status status = changes_.Start(
+      [reactor, change = std::move(change)] { reactor->Finish(ToGrpcStatus(change())); });
+  if (!status.ok()) {
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* AdminService::Publish(grpc::CallbackServerContext* context,
                                                 const v1::PublishRequest* request,
                                                 v1::PublishResponse* response) {
-  const auto table = store_->Publish(request->name(), request->version());
-  if (table.ok()) {
-    spdlog::info("published {}", Describe(table->identity));
-    ToProto(*table, response->mutable_table());
-  }
-  return Finish(context, table.status());
+  return RunChange(context, [this, request, response] {
+    const auto table = store_->Publish(request->name(), request->version());
+    if (table.ok()) {
+      spdlog::info("published {}", Describe(table->identity));
+      ToProto(*table, response->mutable_table());
+    }
+    return table.status();
+  });
 }
 
 grpc::ServerUnaryReactor* AdminService::Drop(grpc::CallbackServerContext* context,
                                              const v1::DropRequest* request,
                                              v1::DropResponse* response) {
-  const auto dropped = store_->Drop(request->name(), request->version());
-  if (dropped.ok()) {
-    for (const storage::TableIdentity& identity : *dropped) {
-      spdlog::info("dropped {}", Describe(identity));
-      ToProto(identity, response->add_dropped());
+  return RunChange(context, [this, request, response] {
+    const auto dropped = store_->Drop(request->name(), request->version());
+    if (dropped.ok()) {
+      for (const storage::TableIdentity& identity : *dropped) {
+        spdlog::info("dropped {}", Describe(identity));
+        ToProto(identity, response->add_dropped());
+      }
     }
+    return dropped.status();
+  });
+}
+
+void AdminService::BeginDrain() {
+  for (Tasks* tasks : {&imports_, &verifications_, &changes_}) {
+    tasks->Stop();
   }
-  return Finish(context, dropped.status());
+}
+
+void AdminService::AwaitTasks() {
+  for (Tasks* tasks : {&imports_, &verifications_, &changes_}) {
+    tasks->AwaitAll();
+  }
 }
 
 grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* context,
@@ -162,7 +193,7 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
 
 grpc::ServerWriteReactor<v1::VerifyProgress>* AdminService::Verify(
     grpc::CallbackServerContext* /*context*/, const v1::VerifyRequest* request) {
-  return new VerifyStream(&tasks_,
+  return new VerifyStream(&verifications_,
                           [store = store_, request = *request](const VerifyStream::Emit& emit) {
                             return RunVerify(store, request, emit);
                           });

@@ -2,6 +2,7 @@
 #ifndef ENGRAM_SERVER_ADMIN_SERVICE_H_
 #define ENGRAM_SERVER_ADMIN_SERVICE_H_
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -40,16 +41,24 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
                                                        const v1::VerifyRequest* request) override;
 
   // Stops imports and verifications, which then end with UNAVAILABLE.
-  void BeginDrain() { tasks_.Stop(); }
+  // Refuses new ones, and changes of tables.
+  void BeginDrain();
 
-  // Returns when none of them runs any more.
-  void AwaitTasks() { tasks_.AwaitAll(); }
+  // Returns when none of these runs any more.
+  void AwaitTasks();
 
  private:
+  // Changes of tables wait for the disk.
+  grpc::ServerUnaryReactor* RunChange(grpc::CallbackServerContext* context,
+                                      std::function<absl::Status()> change);
+
   storage::TieredStore* const store_;
   const std::shared_ptr<InFlightLimit> in_flight_;
   const absl::Time started_ = absl::Now();
-  TaskTracker tasks_;
+  // An import takes up to 512 MiB of memory.
+  Tasks imports_{"imports", 2};
+  Tasks verifications_{"verifications", 4};
+  Tasks changes_{"changes of tables", 32};
 };
 
 }  // namespace engram::server

@@ -12,6 +12,10 @@ grpc::ServerUnaryReactor* EngramService::OpenTable(grpc::CallbackServerContext* 
                                                    const v1::OpenTableRequest* request,
                                                    v1::OpenTableResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  if (handler_->draining()) {
+    reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the daemon is stopping"});
+    return reactor;
+  }
   const auto table = store_->OpenTable(request->name(), request->version());
   if (!table.ok()) {
     reactor->Finish(ToGrpcStatus(table.status()));

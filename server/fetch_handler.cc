@@ -1,6 +1,8 @@
 #include "server/fetch_handler.h"
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -8,7 +10,9 @@
 #include <grpcpp/support/slice.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "proto/fetch_wire.h"
+#include "spdlog/spdlog.h"
 
 namespace engram::server {
 namespace {
@@ -25,6 +29,21 @@ grpc::Slice ToSlice(std::unique_ptr<AnswerBlock> block) {
   return {raw->rows.get(), raw->size, [](void* b) { delete static_cast<AnswerBlock*>(b); }, raw};
 }
 
+// Disk errors come in crowds: one line a second, and how many were left out before it.
+void LogDataLoss(const std::string& table, const absl::Status& status) {
+  static std::atomic<int64_t> next_log{0};
+  static std::atomic<uint64_t> left_out{0};
+  const int64_t now = absl::ToUnixNanos(absl::Now());
+  int64_t next = next_log.load(std::memory_order_relaxed);
+  constexpr int64_t kNanosPerSecond = 1'000'000'000;
+  if (now < next || !next_log.compare_exchange_strong(next, now + kNanosPerSecond)) {
+    left_out.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  spdlog::error("a fetch from {} failed: {} ({} more since the last such line)", table,
+                std::string(status.message()), left_out.exchange(0, std::memory_order_relaxed));
+}
+
 }  // namespace
 
 struct FetchHandler::Pending {
@@ -39,10 +58,15 @@ struct FetchHandler::Pending {
 };
 
 absl::Status FetchHandler::Prepare(Pending* pending) {
-  if (draining_.load(std::memory_order_relaxed)) {
+  if (draining()) {
     return absl::UnavailableError("the daemon is stopping");
   }
   const v1::TableIdentity& identity = pending->request.table();
+  if (identity.version() == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the fetch names no version of table \"", identity.name(),
+                     "\": copy the identity that OpenTable returned"));
+  }
   auto table = store_->Resolve(identity.name(), identity.version(), identity.digest());
   if (!table.ok()) {
     return table.status();
@@ -50,16 +74,13 @@ absl::Status FetchHandler::Prepare(Pending* pending) {
   pending->table = *std::move(table);
   const storage::TableSpec& spec = pending->table->spec();
   const auto ids = pending->row_ids();
-  if (absl::Status status = storage::TieredStore::ValidateIds(*pending->table, ids); !status.ok()) {
-    return status;
-  }
   if (ids.size() > MaxRows(spec)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(ids.size(), " row ids in one fetch are over the limit of ", MaxRows(spec),
                      " for rows of ", spec.row_bytes, " bytes: split the fetch"));
   }
   const size_t bytes = ids.size() * spec.row_bytes;
-  auto grant = in_flight_->Acquire(ids.size(), bytes);
+  auto grant = in_flight_->Acquire(ids.size(), bytes + ids.size() * kFetchOverheadPerRow);
   if (!grant.ok()) {
     return grant.status();
   }
@@ -89,6 +110,9 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply re
   store_->Fetch(options, [pending = std::move(pending),
                           reply = std::move(reply)](absl::Status status) mutable {
     if (!status.ok()) {
+      if (absl::IsDataLoss(status)) {
+        LogDataLoss(pending->request.table().name(), status);
+      }
       pending.reset();
       std::move(reply)(std::move(status));
       return;

@@ -19,6 +19,9 @@
 
 namespace engram::server {
 
+// What a row of a fetch takes beside its bytes in the answer: its id, and the read of it.
+inline constexpr uint64_t kFetchOverheadPerRow = 16;
+
 // The most that one fetch may ask for.
 struct FetchLimits {
   uint64_t rows = 0;          // row ids in the request
@@ -42,6 +45,8 @@ class FetchHandler {
 
   // Refuses fetches with UNAVAILABLE from now on.
   void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
+
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
 
   // Most row ids of one fetch, a multiple of the group size.
   uint64_t MaxRows(const storage::TableSpec& spec) const {

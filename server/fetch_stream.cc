@@ -52,6 +52,9 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
             : absl::Now() + absl::Microseconds(static_cast<double>(request->deadline_us()));
     {
       absl::MutexLock lock(&mutex_);
+      if (ended_) {
+        return;  // perhaps finished, too: no fetch may outlive the stream
+      }
       ++owed_;
     }
     streams_->handler_->Start(

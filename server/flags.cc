@@ -17,7 +17,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace engram::server {
@@ -25,7 +24,7 @@ namespace {
 
 using storage::ReadEngineOptions;
 
-// Lines "--name=value" or "--name".
+// Lines "--name=value", "--name value" or "--name".
 class FlagFile final : public CLI::Config {
  public:
   std::string to_config(const CLI::App* /*app*/, bool /*defaults*/, bool /*descriptions*/,
@@ -42,10 +41,10 @@ class FlagFile final : public CLI::Config {
         continue;
       }
       absl::ConsumePrefix(&flag, "--");
-      const std::pair<std::string, std::string> parts =
-          absl::StrSplit(flag, absl::MaxSplits('=', 1));
-      const bool has_value = absl::StrContains(flag, '=');
-      Add(parts.first, has_value ? parts.second : "true", &parsed);
+      const size_t end = std::min(flag.find_first_of("= \t"), flag.size());
+      const absl::string_view value = absl::StripAsciiWhitespace(flag.substr(end));
+      Add(std::string(flag.substr(0, end)),
+          value.empty() ? "true" : std::string(absl::StripPrefix(value, "=")), &parsed);
     }
     return parsed;
   }
@@ -68,6 +67,13 @@ class FlagFile final : public CLI::Config {
 CLI::Option* AddSize(CLI::App* app, const std::string& name, uint64_t* value,
                      const std::string& help) {
   return app->add_option(name, *value, help)
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "-")
+                       ? absl::StrCat("'", text, "' is no size")
+                       : std::string();
+          },
+          ""))
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true).description(""))
       ->type_name("SIZE");
 }
@@ -178,7 +184,8 @@ absl::StatusOr<std::optional<DaemonFlags>> ParseFlags(int argc, const char* cons
       "from RAM, all others from NVMe. Tables are imported and inspected with engramctl.",
       "engramd");
   app.set_version_flag("--version", absl::StrCat("engramd ", ENGRAM_VERSION));
-  app.set_config("--flagfile", "", "File with one flag a line; '#' starts a comment")
+  app.set_config("--flagfile", "",
+                 "File with one flag a line; lines that start with '#' are comments")
       ->type_name("FILE");
   app.config_formatter(std::make_shared<FlagFile>());
   app.allow_config_extras(false);

@@ -19,9 +19,9 @@ struct DaemonFlags {
   std::string log_level = "info";
 };
 
-// Parses flags, and the file that --flagfile names: one flag a line, "#" starts a comment; flags of
-// the command line win. Returns nothing if all that was asked for, help or the version, was printed
-// to `out`.
+// Parses flags, and the file that --flagfile names: one flag a line, and comments, lines that start
+// with "#"; flags of the command line win. Returns nothing if all that was asked for, help or the
+// version, was printed to `out`.
 //   INVALID_ARGUMENT  names the flag and what is wrong with it
 absl::StatusOr<std::optional<DaemonFlags>> ParseFlags(int argc, const char* const* argv,
                                                       std::ostream& out);

@@ -50,6 +50,10 @@ absl::Status CheckUnixSocket(const std::string& path) {
                                                    " bytes, and the system allows ",
                                                    sizeof(address.sun_path) - 1, ": ", path));
   }
+  if (path.find('%') != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the path of the Unix socket holds a '%', which gRPC takes for an escape: ", path));
+  }
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
   std::error_code error;

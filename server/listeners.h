@@ -11,7 +11,7 @@ namespace engram::server {
 
 // Whether a Unix socket may be bound at `path`: nothing is there, or a socket that nobody listens
 // on any more, which binding then replaces.
-//   INVALID_ARGUMENT     the path is longer than the system allows
+//   INVALID_ARGUMENT     the path is longer than the system allows, or holds a '%'
 //   NOT_FOUND            its directory does not exist
 //   FAILED_PRECONDITION  something else has that path, or a process listens on it
 //   PERMISSION_DENIED    another user's socket

@@ -1,7 +1,6 @@
 // engramd: serves Engram tables until it is told to stop.
 #include <malloc.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -46,18 +45,10 @@ void KeepFreedMemory() {
   }
 }
 
-// Every SST file of every table is kept open.
-void RaiseDescriptorLimit() {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
-
 // Threads started from now on inherit the mask, so that only AwaitSignal receives these.
 sigset_t BlockStopSignals() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -77,9 +68,8 @@ int RunDaemon(const DaemonFlags& flags) {
   const absl::Time start = absl::Now();
   const sigset_t signals = BlockStopSignals();
   SetUpLog(flags.log_level);
-  umask(0007);  // the socket is the group's before its mode is set; the data are as well
+  umask(0007);  // data are the owner's and the group's
   KeepFreedMemory();
-  RaiseDescriptorLimit();
   spdlog::info("engramd {} starts", ENGRAM_VERSION);
   auto server = Server::Start(flags.server);
   if (!server.ok()) {

@@ -11,6 +11,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
 
 #include "absl/base/call_once.h"
 #include "absl/status/status.h"
@@ -29,6 +31,8 @@ namespace {
 // A client that is gone or stopped holds its answers' memory until its connection is closed.
 constexpr absl::Duration kKeepaliveTime = absl::Seconds(20);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
+// Clients may ask as often as this whether the daemon lives.
+constexpr absl::Duration kMinPingInterval = absl::Seconds(5);
 constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMaxMetadataBytes = 16 << 10;
 // Of a request's message, beside the row ids: the table's identity and the framing.
@@ -49,8 +53,11 @@ absl::Status CheckOptions(const ServerOptions& options) {
       CheckRange("max_answer_bytes", options.max_answer_bytes, storage::kMaxRowBytes, kMaxMessage);
   status.Update(
       CheckRange("max_request_bytes", options.max_request_bytes, kMinMessage, kMaxMessage));
+  // At least the largest fetch.
+  const uint64_t most_rows = options.max_request_bytes / sizeof(storage::RowId);
   status.Update(CheckRange("max_in_flight_bytes", options.max_in_flight_bytes,
-                           options.max_answer_bytes, UINT64_MAX));
+                           options.max_answer_bytes + most_rows * kFetchOverheadPerRow,
+                           uint64_t{1} << 50));
   status.Update(CheckRange("max_stream_fetches", options.max_stream_fetches, 1, 4096));
   if (options.unix_socket.empty() && options.tcp_address.empty()) {
     status.Update(absl::InvalidArgumentError("neither a Unix socket nor a TCP address is given"));
@@ -63,6 +70,17 @@ absl::Status CheckOptions(const ServerOptions& options) {
   }
   return status;
 }
+
+// The library of the reflection service adds it to every server of a process that is linked with
+// it.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins,
+                  [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
+  }
+};
 
 class ServerImpl final : public Server {
  public:
@@ -125,20 +143,22 @@ class ServerImpl final : public Server {
 
   absl::Status Listen() {
     grpc::EnableDefaultHealthCheckService(true);
-    if (options_.reflection) {
-      static absl::once_flag once;  // a plugin of the process, for servers built from now on
-      absl::call_once(once, [] { grpc::reflection::InitProtoReflectionServerBuilderPlugin(); });
-    }
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
+    if (!options_.reflection) {
+      builder.SetOption(std::make_unique<WithoutReflection>());
+    }
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_request_bytes));
     builder.SetMaxSendMessageSize(-1);  // answers have their own limit
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
-                               static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTime)));
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                               static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
+    const auto add_millis = [&builder](const char* name, absl::Duration duration) {
+      builder.AddChannelArgument(name, static_cast<int>(absl::ToInt64Milliseconds(duration)));
+    };
+    add_millis(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTime);
+    add_millis(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeout);
+    add_millis(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingInterval);
     builder.RegisterService(engram_.get());
     builder.RegisterService(admin_.get());
     if (!options_.unix_socket.empty()) {
@@ -148,7 +168,10 @@ class ServerImpl final : public Server {
     if (!options_.tcp_address.empty()) {
       builder.AddListeningPort(options_.tcp_address, grpc::InsecureServerCredentials(), &tcp_port_);
     }
+    // The socket has its mode from the first moment; nothing else is created meanwhile.
+    const mode_t mask = umask(~options_.unix_socket_mode & 0777);
     grpc_ = builder.BuildAndStart();
+    umask(mask);
     if (grpc_ == nullptr) {
       return absl::UnavailableError(absl::StrCat(
           "cannot listen on ", options_.unix_socket,

@@ -49,8 +49,9 @@ class Server {
   // The port that was taken; 0 without a TCP listener.
   virtual int tcp_port() const = 0;
 
-  // Reports NOT_SERVING, refuses new calls with UNAVAILABLE, lets calls under way end, and stops
-  // imports. Returns when nothing runs any more, or cancels what is left after `grace`. Idempotent.
+  // Reports NOT_SERVING, refuses new calls with UNAVAILABLE but for lists and statistics, lets
+  // calls under way end, and stops imports. Returns when nothing runs any more, or cancels what is
+  // left after `grace`. Idempotent.
   virtual void Stop(absl::Duration grace) = 0;
 };
 

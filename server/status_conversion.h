@@ -2,16 +2,25 @@
 #ifndef ENGRAM_SERVER_STATUS_CONVERSION_H_
 #define ENGRAM_SERVER_STATUS_CONVERSION_H_
 
+#include <cstddef>
 #include <string>
+#include <utility>
 
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 
 namespace engram::server {
 
+// Messages quote what callers sent; a transport takes only so much of it, and only text.
 inline grpc::Status ToGrpcStatus(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  constexpr size_t kMaxMessageBytes = 2000;
+  std::string message(status.message());
+  if (message.size() > kMaxMessageBytes) {
+    message = absl::StrCat(message.substr(0, kMaxMessageBytes), "...");
+  }
+  return {static_cast<grpc::StatusCode>(status.code()), std::move(message)};
 }
 
 }  // namespace engram::server

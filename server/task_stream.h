@@ -5,7 +5,6 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <thread>
 #include <utility>
 
 #include <grpcpp/grpcpp.h>
@@ -14,35 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "server/status_conversion.h"
+#include "server/tasks.h"
 
 namespace engram::server {
-
-// Knows how many tasks run, and tells them to stop. Thread-safe; must outlive them.
-class TaskTracker {
- public:
-  void Started() {
-    absl::MutexLock lock(&mutex_);
-    ++running_;
-  }
-  void Ended() {
-    absl::MutexLock lock(&mutex_);
-    --running_;
-  }
-  void Stop() { stopping_.store(true, std::memory_order_relaxed); }
-  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
-
-  // Waits until no task runs.
-  void AwaitAll() {
-    absl::MutexLock lock(&mutex_);
-    const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return running_ == 0; };
-    mutex_.Await(absl::Condition(&idle));
-  }
-
- private:
-  std::atomic<bool> stopping_{false};
-  absl::Mutex mutex_;
-  int running_ ABSL_GUARDED_BY(mutex_) = 0;
-};
 
 // The reactor of a server-streaming rpc whose messages are Progress. Deletes itself.
 template <typename Progress>
@@ -53,10 +26,12 @@ class TaskStream final : public grpc::ServerWriteReactor<Progress> {
   using Emit = std::function<bool(Progress message, bool keep)>;
   using Task = std::function<absl::Status(const Emit&)>;
 
-  // Starts `task` at once.
-  TaskStream(TaskTracker* tracker, Task task) : tracker_(tracker) {
-    tracker_->Started();
-    std::thread([this, task = std::move(task)] { Run(task); }).detach();
+  // Starts `task` as one of `tasks`; if that is refused, so is the call.
+  TaskStream(Tasks* tasks, Task task) : tasks_(tasks) {
+    absl::Status status = tasks->Start([this, task = std::move(task)] { Run(task); });
+    if (!status.ok()) {
+      this->Finish(ToGrpcStatus(status));
+    }
   }
 
   void OnWriteDone(bool ok) override {
@@ -84,19 +59,15 @@ class TaskStream final : public grpc::ServerWriteReactor<Progress> {
   };
 
   void Run(const Task& task) {
-    TaskTracker* const tracker = tracker_;
     absl::Status status =
         task([this](Progress message, bool keep) { return Send(std::move(message), keep); });
-    if (tracker->stopping() && absl::IsCancelled(status)) {
+    if (tasks_->stopping() && absl::IsCancelled(status)) {
       status = absl::UnavailableError("the daemon is stopping");
     }
-    {
-      absl::MutexLock lock(&mutex_);
-      status_ = std::move(status);
-      task_done_ = true;
-      Advance();
-    }  // from here on the reactor may be gone
-    tracker->Ended();
+    absl::MutexLock lock(&mutex_);
+    status_ = std::move(status);
+    task_done_ = true;
+    Advance();
   }
 
   bool Send(Progress message, bool keep) {
@@ -106,7 +77,7 @@ class TaskStream final : public grpc::ServerWriteReactor<Progress> {
     }
     messages_.push_back({std::move(message), keep});
     Advance();
-    return !cancelled_.load(std::memory_order_relaxed) && !tracker_->stopping();
+    return !cancelled_.load(std::memory_order_relaxed) && !tasks_->stopping();
   }
 
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -118,7 +89,7 @@ class TaskStream final : public grpc::ServerWriteReactor<Progress> {
     }
   }
 
-  TaskTracker* const tracker_;
+  Tasks* const tasks_;
   std::atomic<bool> cancelled_{false};
   absl::Mutex mutex_;
   std::deque<Message> messages_ ABSL_GUARDED_BY(mutex_);  // the first is being written

@@ -58,6 +58,9 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     return database.status();
   }
   database_ = *std::move(database);
+  if (absl::Status status = SyncDirectory(options_.data_dir); !status.ok()) {
+    return status;  // what RocksDB syncs is of no use while its directory's entry may be lost
+  }
   auto catalog = Catalog::Load(database_.get());
   if (!catalog.ok()) {
     return catalog.status();

@@ -104,11 +104,10 @@ class TieredStore {
   //   DATA_LOSS                       disk error or checksum mismatch; names a row
   virtual void Fetch(const FetchOptions& options, FetchDone done) = 0;
 
-  // Imports what `options` select; one table after another. Returns what was imported.
-  // `progress` is called by the importing thread, about four times a second and at the end of each
-  // table; returning false cancels, unless nothing is left to do. After an error nothing of the
-  // table at hand remains; tables completed before it stay.
-  //   INVALID_ARGUMENT, NOT_FOUND, DATA_LOSS  as OpenRowSources (import/import_options.h)
+  // Imports what `options` select, all of it or nothing. Returns what was imported.
+  // `progress` is called by the importing thread, about four times a second and when the rows of a
+  // table are written, where returning false cancels; and at the end once for each imported table.
+  //   INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, DATA_LOSS  as OpenRowSources
   //   ALREADY_EXISTS      an import of the same table is running
   //   RESOURCE_EXHAUSTED  the disk is full
   //   CANCELLED           `progress` returned false

@@ -56,11 +56,21 @@ class TieredStoreImpl final : public TieredStore {
 
   absl::Status Init(const DatabaseConfig& config);
 
-  absl::StatusOr<TableInfo> ImportTable(const NamedRowSource& source, bool publish,
-                                        const Progress& progress);
+  // A table on disk that the catalog does not know yet.
+  struct WrittenTable {
+    CatalogEntry entry;  // without its version
+    std::unique_ptr<ColdTable> cold;
+  };
+
+  // Takes the names of all sources for one import, or none.
+  absl::Status ClaimNames(const std::vector<NamedRowSource>& sources);
+  absl::Status CheckDiskSpace(const std::vector<NamedRowSource>& sources) const;
+  absl::StatusOr<WrittenTable> WriteTable(const NamedRowSource& source, const Progress& progress);
   absl::StatusOr<Digest> CopyRows(const NamedRowSource& source, ColdTableWriter* writer,
                                   const Progress& progress);
-  absl::Status CheckDiskSpace(const NamedRowSource& source) const;
+  // Puts tables into catalog and registry, all or none.
+  absl::StatusOr<std::vector<TableInfo>> AddTables(std::vector<WrittenTable> tables);
+  static void Discard(const std::vector<WrittenTable>& tables);
   // Gives a table its RAM tier and puts it into the registry.
   void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold);
   bool HeldWhole(const std::string& name) const;
@@ -72,7 +82,7 @@ class TieredStoreImpl final : public TieredStore {
   RamTiers ram_;
   TableRegistry registry_;
   WholeTableLoader loader_;
-  IoScheduler scheduler_;  // destroyed first: its jobs use all of the above
+  IoScheduler scheduler_;  // destroyed before all of the above, which its jobs use
 
   absl::Mutex mutex_;
   std::set<std::string> importing_ ABSL_GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
@@ -10,12 +11,20 @@ namespace engram::ctl {
 namespace {
 
 constexpr std::chrono::seconds kCallTimeout(60);
+// The daemon takes pings every five seconds.
+constexpr int kKeepaliveMillis = 10'000;
+// How gRPC's own messages about connections begin; the daemon's begin otherwise.
+constexpr absl::string_view kNotConnected = "failed to connect to all addresses";
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   // The daemon is on this host: no proxy, and no memory of another connection's failures.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A daemon that is stopped in its tracks, connection open, is as good as gone.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // no limit
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
@@ -34,8 +43,8 @@ Connection::Connection(std::string address)
 
 absl::Status Connection::ToStatus(const grpc::Status& status) const {
   if (status.ok()) return absl::OkStatus();
-  const bool connected = channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !connected) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      absl::StartsWith(status.error_message(), kNotConnected)) {
     return absl::UnavailableError(
         absl::StrCat("no daemon answers at ", address_, ": ", LastPart(status.error_message())));
   }

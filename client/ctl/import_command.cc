@@ -7,7 +7,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/connection.h"
@@ -55,31 +54,30 @@ ProgressState ToProgressState(const v1::ImportProgress& message) {
           .seconds_left = message.seconds_left()};
 }
 
-void PrintImported(const v1::TableInfo& info, absl::Duration duration, std::ostream& out) {
-  const v1::TableSpec& spec = info.spec();
-  const double bytes = static_cast<double>(spec.rows()) * spec.row_bytes();
-  const double seconds = absl::ToDoubleSeconds(duration);
+double RowBytes(const v1::TableInfo& info) {
+  return static_cast<double>(info.spec().rows()) * info.spec().row_bytes();
+}
+
+void PrintImported(const v1::TableInfo& info, std::ostream& out) {
   out << (info.published() ? "imported " : "staged ") << Describe(info.identity()) << ": "
-      << FormatCount(spec.rows()) << " rows of " << spec.row_bytes() << " B, " << FormatBytes(bytes)
-      << " in " << FormatSeconds(seconds) << " (" << FormatRate(bytes / seconds) << "), digest "
+      << FormatCount(info.spec().rows()) << " rows of " << info.spec().row_bytes() << " B, "
+      << FormatBytes(RowBytes(info)) << ", digest "
       << absl::BytesToHexString(info.identity().digest()) << "\n";
   if (!info.published()) {
     out << "  publish it with: engramctl publish " << info.identity().name() << " "
         << info.identity().version() << "\n";
   }
-  out << std::flush;
 }
 
-// What a failed import leaves behind.
-absl::Status Explain(const absl::Status& status, const std::vector<std::string>& imported) {
-  const std::string kept =
-      imported.empty() ? "" : absl::StrCat("; imported before it: ", absl::StrJoin(imported, ", "));
+// What an import that was cut off leaves behind: nothing.
+absl::Status Explain(const absl::Status& status) {
   if (absl::IsCancelled(status)) {
-    return absl::CancelledError(
-        kept.empty() ? "import cancelled; nothing was published"
-                     : absl::StrCat("import cancelled; the table at hand was not published", kept));
+    return absl::CancelledError("import cancelled; nothing was published");
   }
-  return absl::Status(status.code(), absl::StrCat(status.message(), kept));
+  if (absl::IsUnavailable(status)) {
+    return absl::UnavailableError(absl::StrCat(status.message(), "; nothing was published"));
+  }
+  return status;
 }
 
 absl::Status RunImport(const CommandContext& context, const ImportOptions& options) {
@@ -87,22 +85,28 @@ absl::Status RunImport(const CommandContext& context, const ImportOptions& optio
   Connection connection(context.address);
   Progress progress(console);
   Json tables = Json::array();
-  std::vector<std::string> imported;
-  absl::Time start = absl::Now();
+  double bytes = 0;
+  bool started = false;
+  const absl::Time start = absl::Now();
   const absl::Status status = connection.Stream<v1::ImportRequest, v1::ImportProgress>(
       &Connection::Stub::Import, ToRequest(options), [&](const v1::ImportProgress& message) {
+        started = true;
         if (!message.has_imported()) return progress.Update(ToProgressState(message));
         progress.Clear();
-        const absl::Time now = absl::Now();
-        if (!context.json) PrintImported(message.imported(), now - start, console.out);
-        start = now;
+        if (!context.json) PrintImported(message.imported(), console.out);
         tables.push_back(ToJson(message.imported()));
-        imported.push_back(Describe(message.imported().identity()));
+        bytes += RowBytes(message.imported());
       });
   progress.Clear();
-  if (absl::IsDataLoss(status)) return Explain(AsInputError(status), imported);
-  if (!status.ok()) return Explain(status, imported);
-  if (context.json) PrintJson({{"imported", tables}}, console.out);
+  if (absl::IsDataLoss(status)) return AsInputError(status);
+  if (!status.ok()) return started ? Explain(status) : status;
+  if (context.json) {
+    PrintJson({{"imported", tables}}, console.out);
+  } else {
+    const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    console.out << FormatBytes(bytes) << " in " << FormatSeconds(seconds) << " ("
+                << FormatRate(bytes / seconds) << ")\n";
+  }
   return absl::OkStatus();
 }
 
@@ -118,7 +122,8 @@ void AddImportCommand(CommandLine& line) {
       [options](const CommandContext& context) { return RunImport(context, *options); });
   app->add_option("PATH", options->path,
                   "On the daemon's host: a checkpoint directory, a .safetensors or a .npy file")
-      ->required();
+      ->required()
+      ->check(NotEmpty());
   app->add_option("NAME", options->name,
                   "Name of the table; for a checkpoint the prefix of the tables' names, "
                   "NAME/layer<N>")

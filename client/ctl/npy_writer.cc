@@ -1,6 +1,7 @@
 #include "client/ctl/npy_writer.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
@@ -35,7 +36,9 @@ absl::Status WriteNpy(const std::string& path, absl::Span<const std::byte> bytes
              static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (file.fail()) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot write ", path, ": ", strerror(errno)));
+    const int error = errno;
+    std::remove(path.c_str());
+    return absl::InvalidArgumentError(absl::StrCat("cannot write ", path, ": ", strerror(error)));
   }
   return absl::OkStatus();
 }

@@ -18,6 +18,15 @@ inline CLI::Validator AboveZero() {
       "");
 }
 
+// Text that is not empty.
+inline CLI::Validator NotEmpty() {
+  return CLI::Validator(
+      [](const std::string& value) {
+        return value.empty() ? std::string("must not be empty") : std::string();
+      },
+      "");
+}
+
 }  // namespace engram::ctl
 
 #endif  // ENGRAM_CLIENT_CTL_OPTION_CHECKS_H_

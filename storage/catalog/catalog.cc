@@ -1,6 +1,8 @@
 #include "storage/catalog/catalog.h"
 
+#include <cassert>
 #include <set>
+#include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/numbers.h"
@@ -88,21 +90,27 @@ absl::StatusOr<uint64_t> Catalog::ReserveUid() {
   return next_uid_++;
 }
 
-absl::StatusOr<CatalogEntry> Catalog::Add(uint64_t uid, TableInfo info) {
+absl::StatusOr<std::vector<CatalogEntry>> Catalog::Add(std::vector<CatalogEntry> tables) {
   absl::MutexLock lock(&mutex_);
-  const std::string name = info.identity.name;
-  const auto it = tables_.find(name);
-  Versions next = it == tables_.end() ? Versions{} : it->second;
-  const uint64_t version = ++next.last;
-  info.identity.version = version;
-  if (info.published) {
-    next.published = version;
+  std::map<std::string, Versions> next;
+  for (CatalogEntry& table : tables) {
+    TableIdentity& identity = table.info.identity;
+    const auto it = tables_.find(identity.name);
+    Versions& versions = next[identity.name];
+    assert(versions.entries.empty());
+    if (it != tables_.end()) {
+      versions = it->second;
+    }
+    identity.version = ++versions.last;
+    if (table.info.published) {
+      versions.published = identity.version;
+    }
+    versions.entries[identity.version] = table;
   }
-  next.entries[version] = {uid, std::move(info)};
-  if (absl::Status status = Commit(name, std::move(next)); !status.ok()) {
+  if (absl::Status status = Commit(std::move(next)); !status.ok()) {
     return status;
   }
-  return tables_[name].entries[version];
+  return tables;
 }
 
 absl::StatusOr<CatalogEntry> Catalog::Publish(absl::string_view name, uint64_t version) {
@@ -116,7 +124,7 @@ absl::StatusOr<CatalogEntry> Catalog::Publish(absl::string_view name, uint64_t v
   }
   Versions next = **versions;
   next.published = version;
-  if (absl::Status status = Commit(std::string(name), std::move(next)); !status.ok()) {
+  if (absl::Status status = Commit({{std::string(name), std::move(next)}}); !status.ok()) {
     return status;
   }
   return tables_[std::string(name)].entries[version];
@@ -152,7 +160,7 @@ absl::StatusOr<std::vector<CatalogEntry>> Catalog::Remove(absl::string_view name
   if (!next.entries.contains(next.published)) {
     next.published = 0;
   }
-  if (absl::Status status = Commit(std::string(name), std::move(next)); !status.ok()) {
+  if (absl::Status status = Commit({{std::string(name), std::move(next)}}); !status.ok()) {
     return status;
   }
   return removed;
@@ -166,17 +174,22 @@ absl::StatusOr<Catalog::Versions*> Catalog::Find(absl::string_view name) {
   return &it->second;
 }
 
-absl::Status Catalog::Commit(const std::string& name, Versions next) {
-  CatalogRecord record{.last_version = next.last, .published_version = next.published};
-  for (auto& [version, entry] : next.entries) {
-    entry.info.published = version == next.published;
-    record.entries.push_back(entry);
+absl::Status Catalog::Commit(std::map<std::string, Versions> next) {
+  std::vector<CatalogWrite> writes;
+  for (auto& [name, versions] : next) {
+    CatalogRecord record{.last_version = versions.last, .published_version = versions.published};
+    for (auto& [version, entry] : versions.entries) {
+      entry.info.published = version == versions.published;
+      record.entries.push_back(entry);
+    }
+    writes.push_back({absl::StrCat(kTablePrefix, name), FormatCatalogRecord(record)});
   }
-  const CatalogWrite write{absl::StrCat(kTablePrefix, name), FormatCatalogRecord(record)};
-  if (absl::Status status = database_->WriteCatalog({&write, 1}); !status.ok()) {
+  if (absl::Status status = database_->WriteCatalog(writes); !status.ok()) {
     return status;
   }
-  tables_[name] = std::move(next);
+  for (auto& [name, versions] : next) {
+    tables_[name] = std::move(versions);
+  }
   return absl::OkStatus();
 }
 

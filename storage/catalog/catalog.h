@@ -39,10 +39,11 @@ class Catalog {
   //   RESOURCE_EXHAUSTED, DATA_LOSS
   absl::StatusOr<uint64_t> ReserveUid();
 
-  // Records a complete table as the next version of `info.identity.name`, and publishes it if
-  // info.published. Returns the entry with its version.
+  // Records complete tables, no two of one name, each as the next version of its name, and
+  // publishes those with info.published; all of them in one write. Returns them with their
+  // versions.
   //   RESOURCE_EXHAUSTED, DATA_LOSS
-  absl::StatusOr<CatalogEntry> Add(uint64_t uid, TableInfo info);
+  absl::StatusOr<std::vector<CatalogEntry>> Add(std::vector<CatalogEntry> tables);
 
   // Makes a version the published one.
   //   NOT_FOUND, RESOURCE_EXHAUSTED, DATA_LOSS
@@ -63,8 +64,8 @@ class Catalog {
   explicit Catalog(Database* database) : database_(database) {}
   absl::Status Parse(const std::vector<std::pair<std::string, std::string>>& records);
   absl::StatusOr<Versions*> Find(absl::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes `next` for `name`, then makes it current.
-  absl::Status Commit(const std::string& name, Versions next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes what `next` says of each name, then makes it current.
+  absl::Status Commit(std::map<std::string, Versions> next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Database* const database_;
   mutable absl::Mutex mutex_;

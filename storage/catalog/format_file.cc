@@ -38,18 +38,6 @@ absl::Status SyncedWrite(const std::string& path, const std::string& content) {
   return absl::OkStatus();
 }
 
-absl::Status SyncDirectory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  }
-  const absl::Cleanup close = [fd] { ::close(fd); };
-  if (::fsync(fd) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot sync ", path));
-  }
-  return absl::OkStatus();
-}
-
 // The file appears whole or not at all, whatever happens on the way.
 absl::Status CreateFormat(const std::string& data_dir, const std::string& file) {
   const nlohmann::json content = {{"format", kFormatName}, {"version", kFormatVersion}};
@@ -60,7 +48,9 @@ absl::Status CreateFormat(const std::string& data_dir, const std::string& file) 
   if (::rename(temporary.c_str(), file.c_str()) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", file));
   }
-  return SyncDirectory(data_dir);
+  absl::Status status = SyncDirectory(data_dir);
+  status.Update(SyncDirectory(data_dir + "/.."));
+  return status;
 }
 
 absl::Status CheckFormat(const std::string& file) {
@@ -116,6 +106,18 @@ absl::Status CheckOrCreateFormat(const std::string& data_dir) {
                                absl::StrCat("cannot read data directory ", data_dir));
   }
   return CreateFormat(data_dir, file);
+}
+
+absl::Status SyncDirectory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
+  }
+  const absl::Cleanup close = [fd] { ::close(fd); };
+  if (::fsync(fd) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot sync ", path));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace engram::storage

@@ -17,6 +17,10 @@ inline constexpr int kFormatVersion = 1;
 //   PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk full), NOT_FOUND (no parent directory)
 absl::Status CheckOrCreateFormat(const std::string& data_dir);
 
+// Makes the entries of a directory durable.
+//   PERMISSION_DENIED, NOT_FOUND, or what else the system says
+absl::Status SyncDirectory(const std::string& path);
+
 }  // namespace engram::storage
 
 #endif  // ENGRAM_STORAGE_CATALOG_FORMAT_FILE_H_

@@ -38,7 +38,7 @@ class RocksDatabase final : public Database {
   }
 
   absl::Status WriteCatalog(absl::Span<const CatalogWrite> writes) override {
-    if (auto status = instance_->write_state()->Check(0); !status.ok()) {
+    if (auto status = instance_->write_state()->CheckCatalogWrite(); !status.ok()) {
       return status;
     }
     rocksdb::WriteBatch batch;
@@ -51,7 +51,13 @@ class RocksDatabase final : public Database {
     }
     rocksdb::WriteOptions options;
     options.sync = true;
-    return FromRocksDb(instance_->db()->Write(options, &batch), "writing the catalog");
+    rocksdb::Status status = instance_->db()->Write(options, &batch);
+    if (status.ok()) {
+      // Not left to the log, whose loss RocksDB would not notice: tables that the catalog does not
+      // know are removed at the next start.
+      status = instance_->db()->Flush(rocksdb::FlushOptions());
+    }
+    return FromRocksDb(status, "writing the catalog");
   }
 
   absl::StatusOr<std::unique_ptr<ColdTable>> OpenTable(uint64_t uid,
@@ -60,6 +66,11 @@ class RocksDatabase final : public Database {
     if (family == nullptr) {
       return absl::DataLossError(
           absl::StrCat("the database has no ", ColumnFamilyName(uid), ", which a table is in"));
+    }
+    const SstMap files(instance_->db(), family->handle());
+    if (const uint64_t pages = PageLayout(spec).page_count(); files.leading_pages() != pages) {
+      return absl::DataLossError(absl::StrCat(ColumnFamilyName(uid), " lacks page ",
+                                              files.leading_pages(), " of ", pages));
     }
     return MakeTable(instance_, loader_, family, spec);
   }

@@ -20,6 +20,8 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   options.env = env;
   options.create_if_missing = true;
   options.paranoid_checks = true;
+  // Refuses a damaged log; the default would quietly go back to before the damage.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // Not unlimited: with -1 Open would read the index of every file.
   options.max_open_files = 1 << 20;
   options.skip_stats_update_on_db_open = true;

@@ -41,6 +41,17 @@ SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) {
             [](const auto& a, const auto& b) { return a->first_page < b->first_page; });
 }
 
+uint64_t SstMap::leading_pages() const {
+  uint64_t pages = 0;
+  for (const auto& file : files_) {
+    if (file->first_page > pages) {
+      break;
+    }
+    pages = std::max(pages, file->last_page + 1);
+  }
+  return pages;
+}
+
 SstFile* SstMap::Find(uint64_t page) const {
   const auto after =
       std::upper_bound(files_.begin(), files_.end(), page,

@@ -45,6 +45,9 @@ class SstMap {
   // The file that holds `page`, or null.
   SstFile* Find(uint64_t page) const;
 
+  // The number of the first page that no file holds.
+  uint64_t leading_pages() const;
+
   const std::vector<std::unique_ptr<SstFile>>& files() const { return files_; }
 
   // Bytes of all files, and how many of them are not in the last level.

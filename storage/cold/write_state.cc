@@ -39,17 +39,21 @@ absl::Status WriteState::CheckRunning() const {
   return stopped_;
 }
 
-absl::Status WriteState::Check(uint64_t bytes) const {
+absl::Status WriteState::Check(uint64_t bytes) const { return CheckSpace(bytes, kReservedBytes); }
+
+absl::Status WriteState::CheckCatalogWrite() const { return CheckSpace(0, kCatalogReservedBytes); }
+
+absl::Status WriteState::CheckSpace(uint64_t bytes, uint64_t reserved) const {
   if (auto status = CheckRunning(); !status.ok()) {
     return status;
   }
   uint64_t free_bytes = 0;
   const auto status = file_system_->GetFreeSpace(dir_, {}, &free_bytes, nullptr);
   // Where the space cannot be told, the write will.
-  if (status.ok() && free_bytes < bytes + kReservedBytes) {
+  if (status.ok() && free_bytes < bytes + reserved) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the disk of ", dir_, " is full: ", free_bytes, " bytes are free, ", bytes,
-                     " are to be written and ", kReservedBytes, " to be left"));
+        absl::StrCat("the disk of ", dir_, " is full: ", free_bytes, " bytes are free, and ",
+                     bytes + reserved, " are needed, ", reserved, " of them to be left free"));
   }
   return absl::OkStatus();
 }

@@ -35,10 +35,19 @@ class WriteState {
   //   as CheckRunning
   absl::Status Check(uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether the catalog may be written. It may use most of what other writes leave, so that tables
+  // can be dropped when the disk is full.
+  //   RESOURCE_EXHAUSTED, as Check
+  absl::Status CheckCatalogWrite() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Refuses all writes from now on, for the first such reason. `error` is not OK.
   void Stop(const rocksdb::Status& error) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  static constexpr uint64_t kCatalogReservedBytes = uint64_t{4} << 20;
+
+  absl::Status CheckSpace(uint64_t bytes, uint64_t reserved) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::string dir_;
   const std::shared_ptr<rocksdb::FileSystem> file_system_;
   mutable absl::Mutex mutex_;

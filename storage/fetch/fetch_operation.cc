@@ -30,17 +30,24 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
         misses_(std::move(misses)),
         start_(start) {}
 
+  // Leaves all of the work to I/O threads: whoever called Fetch may have others to serve.
   void Start(IoScheduler* scheduler) {
-    ListReads();
-    const std::vector<size_t> bounds = SplitReads(scheduler->threads());
-    parts_left_.store(bounds.size() - 1, std::memory_order_relaxed);
-    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
-      scheduler->Submit(options_.deadline, [self = shared_from_this(), begin = bounds[i],
-                                            end = bounds[i + 1]] { self->ReadPart(begin, end); });
-    }
+    scheduler->Submit(options_.deadline,
+                      [self = shared_from_this(), scheduler] { self->Begin(scheduler); });
   }
 
  private:
+  void Begin(IoScheduler* scheduler) {
+    ListReads();
+    const std::vector<size_t> bounds = SplitReads(scheduler->threads());
+    parts_left_.store(bounds.size() - 1, std::memory_order_relaxed);
+    for (size_t i = 1; i + 1 < bounds.size(); ++i) {
+      scheduler->Submit(options_.deadline, [self = shared_from_this(), begin = bounds[i],
+                                            end = bounds[i + 1]] { self->ReadPart(begin, end); });
+    }
+    ReadPart(bounds[0], bounds[1]);
+  }
+
   void ListReads() {
     const uint32_t group_size = table_.spec().group_size;
     reads_.reserve(misses_.size() * group_size);

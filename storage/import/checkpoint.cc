@@ -110,9 +110,13 @@ absl::StatusOr<WeightMap> ParseCheckpointIndex(absl::string_view text, absl::str
 absl::StatusOr<Checkpoint> Checkpoint::OpenDirectory(const std::string& directory) {
   const std::string index_path = absl::StrCat(directory, "/", kIndexName);
   const std::string single_path = absl::StrCat(directory, "/", kSingleName);
-  std::error_code ignored;
-  if (!std::filesystem::exists(index_path, ignored)) {
-    if (std::filesystem::exists(single_path, ignored)) return OpenFile(single_path);
+  std::error_code error;
+  const bool has_index = std::filesystem::exists(index_path, error);
+  if (error) {
+    return absl::ErrnoToStatus(error.value(), absl::StrCat(directory, ": cannot be searched"));
+  }
+  if (!has_index) {
+    if (std::filesystem::exists(single_path, error)) return OpenFile(single_path);
     return absl::NotFoundError(
         absl::StrCat(directory, ": holds neither ", kIndexName, " nor ", kSingleName));
   }

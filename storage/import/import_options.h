@@ -36,7 +36,7 @@ struct ImportProgress {
   uint64_t bytes_total = 0;
   double bytes_per_second = 0;
   double seconds_left = 0;
-  std::optional<TableInfo> imported{};  // set once a table, when it is complete
+  std::optional<TableInfo> imported{};  // set once a table, at the end
 };
 
 }  // namespace engram::storage

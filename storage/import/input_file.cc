@@ -22,6 +22,8 @@ constexpr size_t kMaxQuotedBytes = 160;
 absl::Status OpenError(const std::string& path, int error) {
   const std::string message = absl::StrCat(path, ": cannot be opened: ", strerror(error));
   if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(message);
+  if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(message);
+  if (error == EMFILE || error == ENFILE) return absl::ResourceExhaustedError(message);
   return absl::DataLossError(message);
 }
 

@@ -18,9 +18,11 @@ namespace engram::storage {
 class InputFile {
  public:
   // Opens a file and tells the kernel to read ahead.
-  //   NOT_FOUND         there is no such file
-  //   INVALID_ARGUMENT  it is not a regular file
-  //   DATA_LOSS         it cannot be opened
+  //   NOT_FOUND           there is no such file
+  //   INVALID_ARGUMENT    it is not a regular file
+  //   PERMISSION_DENIED   it may not be read
+  //   RESOURCE_EXHAUSTED  too many files are open
+  //   DATA_LOSS           it cannot be opened
   static absl::StatusOr<std::shared_ptr<const InputFile>> Open(const std::string& path);
 
   ~InputFile();

@@ -43,6 +43,7 @@ struct NamedRowSource {
 //   INVALID_ARGUMENT  malformed file, overlapping or truncated tensor, wrong type or shape,
 //                     a bad name, contradictory options
 //   NOT_FOUND         a file, shard, tensor or layer is not there
+//   PERMISSION_DENIED, RESOURCE_EXHAUSTED  a file may not be opened, or no more files
 //   DATA_LOSS         a file could not be read
 absl::StatusOr<std::vector<NamedRowSource>> OpenRowSources(const ImportOptions& options);
 

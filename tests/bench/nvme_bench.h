@@ -18,7 +18,7 @@ struct NvmeBenchOptions {
   uint32_t row_bytes = 264;
   uint32_t group_size = 8;
   int device_depth = 128;  // of the bare device's random reads
-  int io_threads = 4;
+  int io_threads = 1;
   ReadPlan plan;
   storage::ReadEngineOptions read_engine;
 };

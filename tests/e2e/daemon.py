@@ -56,7 +56,13 @@ class Daemon:
         return subprocess.run(command, check=check, capture_output=True, text=True)
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            if self.process is not None and self.process.poll() is None:
+                self.kill()
+            shutil.rmtree(self.dir, ignore_errors=True)
+            raise
         return self
 
     def __exit__(self, kind, value, trace):

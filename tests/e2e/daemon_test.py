@@ -14,6 +14,7 @@ import time
 from daemon import Daemon
 
 MODEL = "model"
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
 
 
 def expect(condition, message):
@@ -49,20 +50,30 @@ def test_import_survives_restart(daemon):
         daemon.ctl("verify", name)
 
 
+def wait_for_log(daemon, text):
+    deadline = time.monotonic() + 60
+    while text not in daemon.log()[daemon.log_mark:]:
+        expect(time.monotonic() < deadline, f"no '{text}' in the log:\n{daemon.log()}")
+        time.sleep(0.005)
+
+
 def test_killed_import_leaves_nothing(daemon):
     checkpoint = make_checkpoint(daemon, "large", "--bytes", "400MB")
     command = [os.path.join(daemon.bin_dir, "engramctl"), "--address", daemon.address, "import",
                checkpoint, "killed"]
-    for delay in (0.05, 0.2, 0.4):
+    cut_off = 0
+    for delay in (0, 0.05, 0.2, 0.4):
         importer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while "as \"killed\" starts" not in daemon.log()[daemon.log_mark:]:
-            time.sleep(0.005)
+        wait_for_log(daemon, 'as "killed" starts')
         time.sleep(delay)
         daemon.kill()
-        expect(importer.wait() != 0, "an import that was cut off is no success")
+        cut_off += importer.wait() != 0
         daemon.start()
+        staging = daemon.dir + "/data/db/staging"
+        expect(not os.path.exists(staging) or not os.listdir(staging), "staged files are left")
         for name in table_names(daemon):
             daemon.ctl("verify", name)  # whatever was acknowledged is whole
+    expect(cut_off > 0, "no import was cut off")
     daemon.ctl("import", checkpoint, "killed")
     expect("killed/layer1" in table_names(daemon), "the import can be run again")
     daemon.ctl("drop", "killed/layer1", "--yes")
@@ -92,6 +103,25 @@ def test_newer_format_is_refused(daemon):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     daemon.start()
+
+
+def test_callers_of_a_frozen_daemon_are_told(daemon):
+    """One that is connected already, and one that comes later."""
+    replay = subprocess.Popen(
+        [os.path.join(daemon.bin_dir, "engramctl"), "--address", daemon.address, "replay",
+         DATA + "/prose_excerpt.u32.zst", "--config", daemon.dir + "/small/config.json",
+         "--token-map", DATA + "/token_map.u32.zst", "--name", MODEL, "--passes", "1000"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while " of " not in replay.stderr.readline():  # the first line of progress
+        expect(replay.poll() is None, "replay ended too early")
+    daemon.process.send_signal(signal.SIGSTOP)
+    fetch = daemon.ctl("fetch", "model/layer1", "--ids", "1,2,3,4,5,6,7,8", check=False)
+    _, replay_error = replay.communicate(timeout=120)
+    daemon.process.send_signal(signal.SIGCONT)
+    expect(fetch.returncode == 3, f"fetch ended with {fetch.returncode}: {fetch.stderr}")
+    expect(daemon.socket in fetch.stderr, fetch.stderr)
+    expect(replay.returncode == 3, f"replay ended with {replay.returncode}: {replay_error}")
+    daemon.ctl("fetch", "model/layer1", "--ids", "1,2,3,4,5,6,7,8")
 
 
 def test_sigint_stops_too(daemon):

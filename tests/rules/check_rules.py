@@ -29,7 +29,8 @@ TOP_FILES = {
     ".clang-format", ".clang-tidy", ".dockerignore", ".gitignore",
 }
 # Folders of tests that mirror none of the tree.
-TEST_FOLDERS = {"bench", "corpus", "crash", "data", "e2e", "fault", "fuzz", "issues", "rules"}
+TEST_FOLDERS = {"bench", "corpus", "crash", "data", "e2e", "fault", "fuzz", "issues", "rules",
+                "sanitizers"}
 SKIPPED_FOLDERS = {"build", "__pycache__"}
 
 CODE_SUFFIXES = {".cc", ".h", ".py", ".sh", ".proto"}
@@ -40,7 +41,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 70
 MAX_COLUMNS = 100
 MAX_TEST_DATA_BYTES = 2_000_000
-UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
+UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b|@" r"@")
 
 FUNCTION_FINDERS = {
     ".cc": source_text.cpp_functions,

@@ -178,6 +178,7 @@ TEST_F(AdminServiceTest, StatsCountFetchesByTier) {
   ASSERT_EQ(stats.tables_size(), 1);
   const v1::TableStats& table = stats.tables(0);
   EXPECT_EQ(table.fetches(), 2);
+  EXPECT_EQ(table.fetch_errors(), 1);
   EXPECT_EQ(table.groups(), 20);
   ASSERT_EQ(table.tiers_size(), 2);
   EXPECT_EQ(table.tiers(0).tier(), v1::TIER_RAM);
@@ -222,7 +223,7 @@ TEST_F(AdminServiceTest, VerifyFindsADamagedByte) {
   EXPECT_THAT(status, IsStatus(StatusCode::DATA_LOSS, "row "));
 }
 
-TEST_F(AdminServiceTest, AnImportThatItsCallerClosesLeavesNothing) {
+TEST_F(AdminServiceTest, AnImportThatItsCallerClosesIsWholeOrNotThere) {
   StartServer();
   for (int i = 0; i < 10; ++i) {
     grpc::ClientContext context;

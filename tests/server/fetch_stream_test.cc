@@ -140,7 +140,8 @@ TEST_F(FetchStreamTest, ASlowReaderHoldsNoMoreThanItsShare) {
 TEST_F(FetchStreamTest, BeyondTheInFlightLimitOthersAreRefusedUntilAnswersAreRead) {
   StartServer([](ServerOptions* options) {
     options->max_answer_bytes = 1 << 20;
-    options->max_in_flight_bytes = 1 << 20;
+    options->max_request_bytes = 64 << 10;
+    options->max_in_flight_bytes = (1 << 20) + 4 * (64 << 10);
   });
   ImportModel();
   const auto ids = Ids(400);

@@ -97,11 +97,13 @@ class FlagFileTest : public testing::Test {
 
 TEST_F(FlagFileTest, HoldsOneFlagALine) {
   const auto flags = ParseFile(
-      "# tables\n--data-dir=/data=1\n\n  --ram-whole=a  \n--ram-whole=b\nno-direct-io\n"
+      "# tables\n--data-dir=/data=1\n--io-threads 7\n\n  --ram-whole=a  "
+      "\n--ram-whole=b\nno-direct-io\n"
       "--reflection\n--ram-budget=1GiB");
   ASSERT_TRUE(flags.ok()) << flags.status();
   const ServerOptions& server = (*flags)->server;
   EXPECT_EQ(server.store.data_dir, "/data=1");
+  EXPECT_EQ(server.store.io_threads, 7);
   EXPECT_THAT(server.store.whole_tables, ElementsAre("a", "b"));
   EXPECT_TRUE(server.reflection);
   EXPECT_FALSE(server.store.read_engine.direct_io);
@@ -128,15 +130,12 @@ TEST_F(FlagFileTest, AMissingFileIsNamed) {
 }
 
 TEST(FlagsTest, BadFlagsAreNamed) {
-  const std::pair<const char*, const char*> bad[] = {{"--ram-budget=lots", "--ram-budget"},
-                                                     {"--io-threads=x", "--io-threads"},
-                                                     {"--io-engine=aio", "--io-engine"},
-                                                     {"--socket-mode=0999", "--socket-mode"},
-                                                     {"--socket-mode=1777", "--socket-mode"},
-                                                     {"--log-level=loud", "--log-level"},
-                                                     {"--drain-seconds=-1", "--drain-seconds"},
-                                                     {"--no-such-flag", "--no-such-flag"},
-                                                     {"stray", "stray"}};
+  const std::pair<const char*, const char*> bad[] = {
+      {"--ram-budget=lots", "--ram-budget"},   {"--ram-budget=-1", "--ram-budget"},
+      {"--io-threads=x", "--io-threads"},      {"--io-engine=aio", "--io-engine"},
+      {"--socket-mode=0999", "--socket-mode"}, {"--socket-mode=1777", "--socket-mode"},
+      {"--log-level=loud", "--log-level"},     {"--drain-seconds=-1", "--drain-seconds"},
+      {"--no-such-flag", "--no-such-flag"},    {"stray", "stray"}};
   for (const auto& [argument, named] : bad) {
     const auto flags = Parse({argument});
     EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument) << argument;

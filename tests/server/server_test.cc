@@ -134,31 +134,48 @@ TEST_F(ServerTest, StoppingAnswersWhatIsUnderWay) {
   }
 }
 
-// grpc.health.v1.Health/Check, without its generated code: the answer's field 1 is 1 for SERVING.
+// Calls a method of a standard service, whose generated code is not there. Returns the answer's
+// bytes, or "error <code>".
+std::string CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                    const std::string& message) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  const grpc::Slice slice(message);
+  const grpc::ByteBuffer request(&slice, 1);
+  grpc::ByteBuffer response;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, method, grpc::StubOptions(), &request, &response,
+                 [&](grpc::Status status) { done.set_value(std::move(status)); });
+  const grpc::Status status = done.get_future().get();
+  grpc::Slice answer;
+  EXPECT_TRUE(!status.ok() || response.TrySingleSlice(&answer).ok());
+  return status.ok() ? std::string(reinterpret_cast<const char*>(answer.begin()), answer.size())
+                     : absl::StrCat("error ", status.error_code());
+}
+
 TEST_F(ServerTest, ReportsItsHealth) {
   StartServer();
   const auto check = [this](const std::string& service) {
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    const std::string message =
-        absl::StrCat("\n", std::string(1, static_cast<char>(service.size())), service);
-    const grpc::Slice slice(message);
-    const grpc::ByteBuffer request(&slice, 1);
-    grpc::ByteBuffer response;
-    std::promise<grpc::Status> done;
-    stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request,
-                   &response, [&](grpc::Status status) { done.set_value(std::move(status)); });
-    const grpc::Status status = done.get_future().get();
-    grpc::Slice answer;
-    EXPECT_TRUE(!status.ok() || response.TrySingleSlice(&answer).ok());
-    return status.ok() ? std::string(reinterpret_cast<const char*>(answer.begin()), answer.size())
-                       : absl::StrCat("error ", status.error_code());
+    return CallRaw(channel_, "/grpc.health.v1.Health/Check",
+                   absl::StrCat("\n", std::string(1, static_cast<char>(service.size())), service));
   };
+  // The answer's field 1 is 1: SERVING.
   const std::string serving = "\x08\x01";
   EXPECT_EQ(check(""), serving);
   EXPECT_EQ(check("engram.v1.Engram"), serving);
   EXPECT_EQ(check("engram.v1.EngramAdmin"), serving);
   EXPECT_EQ(check("no.Such"), absl::StrCat("error ", StatusCode::NOT_FOUND));
+}
+
+TEST_F(ServerTest, ReflectsIfAskedTo) {
+  const std::string method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  const std::string list_services = "\x3a\x01*";
+  StartServer();
+  EXPECT_EQ(CallRaw(channel_, method, list_services),
+            absl::StrCat("error ", StatusCode::UNIMPLEMENTED));
+  server_.reset();
+  StartServer([](ServerOptions* options) { options->reflection = true; });
+  EXPECT_THAT(CallRaw(channel_, method, list_services), HasSubstr("engram.v1.EngramAdmin"));
 }
 
 }  // namespace

@@ -192,21 +192,23 @@ TEST_P(TieredStoreImportTest, ACancelledImportLeavesNothing) {
   EXPECT_EQ(Import(store.get(), "t", {})->identity().version, 1U);
 }
 
-TEST_P(TieredStoreImportTest, CancelledBetweenTablesTheFirstStays) {
+TEST_P(TieredStoreImportTest, ACheckpointIsImportedAsAWholeOrNotAtAll) {
   WriteCheckpoint(CheckpointGeometry::kDeepSeekV41, 100);
   const auto store = Open();
   const auto stop_at = [](const std::string& table) {
     return [table](const ImportProgress& progress) {
-      return !(progress.imported.has_value() && progress.table == table);
+      return progress.imported.has_value() || progress.table != table;
     };
   };
-  EXPECT_THAT(store->Import(From(checkpoint_, "m"), stop_at("m/layer1")),
-              IsError(kCancelled, "import cancelled after table \"m/layer1\""));
-  ASSERT_THAT(store->ListTables(), SizeIs(1));
-  EXPECT_EQ(store->ListTables()[0].identity.name, "m/layer1");
-  // There is nothing to cancel after the last.
-  EXPECT_TRUE(store->Import(From(checkpoint_, "m"), stop_at("m/layer14")).ok());
-  EXPECT_THAT(store->ListTables(), SizeIs(3));
+  EXPECT_THAT(store->Import(From(checkpoint_, "m"), stop_at("m/layer14")),
+              IsError(kCancelled, "importing table \"m/layer14\""));
+  ExpectNothingLeft(*store);
+  EXPECT_TRUE(store->Import(From(checkpoint_, "m"), GoOn).ok());
+  EXPECT_THAT(store->ListTables(), SizeIs(2));
+  // A second one that fails leaves both as they were.
+  EXPECT_FALSE(store->Import(From(checkpoint_, "m"), stop_at("m/layer14")).ok());
+  EXPECT_THAT(store->ListTables(), SizeIs(2));
+  EXPECT_EQ((*store->OpenTable("m/layer1", 0))->identity().version, 1U);
 }
 
 TEST_P(TieredStoreImportTest, OneImportOfATableAtATime) {

@@ -13,7 +13,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
-using testing::Not;
 
 TEST_F(CtlTest, ImportOfACheckpoint) {
   MakeCheckpoint();
@@ -106,20 +105,10 @@ TEST(ImportTest, CtrlCCancelsAndSaysThatNothingWasPublished) {
   daemon.cancelled.WaitForNotification();
 }
 
-TEST(ImportTest, CtrlCAfterTheFirstTableSaysWhatStays) {
-  FakeDaemon daemon;
-  v1::ImportProgress first;
-  first.mutable_imported()->mutable_identity()->set_name("demo/layer1");
-  first.mutable_imported()->mutable_identity()->set_version(3);
-  first.mutable_imported()->set_published(true);
-  daemon.import_progress = {first, SomeProgress()};
-  const Outcome cancelled =
-      RunCtl({"import", "/checkpoint", "demo", "--address", daemon.address(), "--json"},
-             {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
-  EXPECT_EQ(cancelled.exit_code, kFailed);
-  EXPECT_THAT(cancelled.out, IsEmpty());
-  EXPECT_THAT(cancelled.err, HasSubstr("imported before it: demo/layer1 version 3\n"));
-  EXPECT_THAT(cancelled.err, Not(HasSubstr("nothing")));
+TEST(ImportCommand, AnEmptyPathIsAUsageError) {
+  const Outcome outcome = RunCtl({"import", "", "demo"});
+  EXPECT_EQ(outcome.exit_code, kUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("PATH"));
 }
 
 }  // namespace

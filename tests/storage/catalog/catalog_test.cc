@@ -43,10 +43,10 @@ class CatalogTest : public testing::Test {
   }
 
   uint64_t Add(const std::string& name, bool published) {
-    const auto entry = catalog_->Add(*catalog_->ReserveUid(), Info(name, published));
-    EXPECT_TRUE(entry.ok()) << entry.status();
-    EXPECT_EQ(entry->info.published, published);
-    return entry->info.identity.version;
+    const auto entries = catalog_->Add({{*catalog_->ReserveUid(), Info(name, published)}});
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    EXPECT_EQ(entries->front().info.published, published);
+    return entries->front().info.identity.version;
   }
 
   // "name version uid", with a star if it is published.
@@ -67,13 +67,14 @@ class CatalogTest : public testing::Test {
 };
 
 TEST_F(CatalogTest, EverythingIsKept) {
-  const auto added = catalog_->Add(*catalog_->ReserveUid(), Info("t", true, 0xAB));
-  ASSERT_TRUE(added.ok()) << added.status();
+  const auto entries = catalog_->Add({{*catalog_->ReserveUid(), Info("t", true, 0xAB)}});
+  ASSERT_TRUE(entries.ok()) << entries.status();
+  const CatalogEntry& added = entries->front();
   Reopen();
   ASSERT_EQ(catalog_->List().size(), 1U);
   const CatalogEntry entry = catalog_->List().front();
-  EXPECT_EQ(entry.uid, added->uid);
-  EXPECT_TRUE(entry.info.identity == added->info.identity);
+  EXPECT_EQ(entry.uid, added.uid);
+  EXPECT_TRUE(entry.info.identity == added.info.identity);
   EXPECT_TRUE(entry.info.spec == OpaqueSpec(100, 264));
   EXPECT_TRUE(entry.info.published);
   EXPECT_EQ(entry.info.imported_unix_seconds, 1789000000);
@@ -89,6 +90,38 @@ TEST_F(CatalogTest, ListsByNameAndVersion) {
   EXPECT_THAT(Listed(), lines);
   Reopen();
   EXPECT_THAT(Listed(), lines);
+}
+
+TEST_F(CatalogTest, SeveralTablesAreAddedAtOnce) {
+  Add("b", true);
+  const auto entries = catalog_->Add(
+      {{*catalog_->ReserveUid(), Info("a", true)}, {*catalog_->ReserveUid(), Info("b", true)}});
+  ASSERT_TRUE(entries.ok()) << entries.status();
+  EXPECT_EQ((*entries)[0].info.identity.version, 1U);
+  EXPECT_EQ((*entries)[1].info.identity.version, 2U);
+  const auto lines = ElementsAre("a 1 2*", "b 1 1", "b 2 3*");
+  EXPECT_THAT(Listed(), lines);
+  Reopen();
+  EXPECT_THAT(Listed(), lines);
+}
+
+// The log may be lost, or damaged: what was acknowledged is not in it alone.
+TEST_F(CatalogTest, TheLogIsNotNeeded) {
+  Add("t", true);
+  Add("t", true);
+  const auto lines = Listed();
+  catalog_.reset();
+  database_.reset();
+  int removed = 0;
+  for (const auto& file : std::filesystem::directory_iterator(dir_)) {
+    if (file.path().extension() == ".log") {
+      std::filesystem::remove(file.path());
+      ++removed;
+    }
+  }
+  EXPECT_GT(removed, 0);
+  Reopen();
+  EXPECT_EQ(Listed(), lines);
 }
 
 TEST_F(CatalogTest, UidsAreNeverUsedTwice) {

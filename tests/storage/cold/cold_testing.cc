@@ -129,7 +129,10 @@ void FlipByte(const RowPlace& place) {
 size_t CountSstFiles(const std::string& dir) {
   size_t count = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
-    count += entry.path().extension() == ".sst" ? 1 : 0;
+    constexpr uint64_t kPageBytes = 4096;
+    std::error_code gone;
+    const bool table = entry.file_size(gone) > kPageBytes && !gone;
+    count += table && entry.path().extension() == ".sst" ? 1 : 0;
   }
   return count;
 }

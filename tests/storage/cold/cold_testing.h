@@ -57,7 +57,7 @@ RowPlace FindBytes(const std::string& dir, const std::string& bytes);
 // Flips a bit there.
 void FlipByte(const RowPlace& place);
 
-// SST files below `dir`, in whatever folder.
+// SST files of tables below `dir`, in whatever folder; those of the catalog have less than a page.
 size_t CountSstFiles(const std::string& dir);
 
 // A test that runs with each read engine.

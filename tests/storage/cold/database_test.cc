@@ -206,7 +206,7 @@ TEST_P(DatabaseTest, ANearlyFullDiskIsNotWrittenTo) {
   full = true;
   const auto status = WriteSegments(writer->get(), spec);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
-  EXPECT_THAT(status.message(), HasSubstr("1000 bytes are free, 5280000 are to be written"));
+  EXPECT_THAT(status.message(), HasSubstr("1000 bytes are free"));
   EXPECT_EQ(database->WriteCatalog({{"key", "value"}}).code(),
             absl::StatusCode::kResourceExhausted);
   writer->reset();
