@@ -214,6 +214,17 @@ TEST_F(EngramServiceTest, OpenTableNamesWhatItDoesNotFind) {
               IsStatus(StatusCode::NOT_FOUND, "no/such"));
 }
 
+TEST_F(EngramServiceTest, LongNamesAreRefusedInShort) {
+  StartServer();
+  v1::FetchRequest request;
+  request.mutable_table()->set_name(std::string(100'000, 'x'));
+  request.mutable_table()->set_version(1);
+  grpc::Status status;
+  Fetch(request, &status);
+  EXPECT_THAT(status, IsStatus(StatusCode::NOT_FOUND, "xxx"));
+  EXPECT_LT(status.error_message().size(), 3000);
+}
+
 TEST_F(EngramServiceTest, RefusesAMessageThatIsNoRequest) {
   StartServer();
   grpc::GenericStub stub(channel_);

@@ -30,7 +30,11 @@ TableInfo Info(const std::string& name, bool published, uint8_t digest = 0) {
 class CatalogTest : public testing::Test {
  protected:
   CatalogTest() : engine_(*NewReadEngine({.kind = ReadEngineOptions::Kind::kPread})) { Reopen(); }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
+  void TearDown() override {
+    catalog_.reset();
+    database_.reset();  // RocksDB works in the background
+    std::filesystem::remove_all(dir_);
+  }
 
   // As after a crash: nothing but what is on the disk.
   void Reopen() {

@@ -64,6 +64,18 @@ TEST_P(DatabaseTest, AMissingTableIsDataLoss) {
   EXPECT_THAT(table.status().message(), HasSubstr("cold.12"));
 }
 
+TEST_P(DatabaseTest, ATableThatLacksPagesIsDataLoss) {
+  const TableSpec spec = OpaqueSpec(100, 264);
+  TableSpec larger = spec;
+  larger.rows = 200;
+  const auto database = OpenDb();
+  WriteTable(database.get(), kUid, spec).reset();
+  const auto table = database->OpenTable(kUid, larger);
+  EXPECT_EQ(table.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(table.status().message(), HasSubstr("lacks page 7 of 14"));
+  EXPECT_TRUE(database->OpenTable(kUid, spec).ok());
+}
+
 TEST_P(DatabaseTest, AUidIsTakenOnce) {
   const TableSpec spec = OpaqueSpec(100, 264);
   const auto database = OpenDb();
