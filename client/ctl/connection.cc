@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
@@ -13,8 +12,8 @@ namespace {
 constexpr std::chrono::seconds kCallTimeout(60);
 // The daemon takes pings every five seconds.
 constexpr int kKeepaliveMillis = 10'000;
-// How gRPC's own messages about connections begin; the daemon's begin otherwise.
-constexpr absl::string_view kNotConnected = "failed to connect to all addresses";
+// What the daemon itself says with UNAVAILABLE; all other such messages are gRPC's, of connections.
+constexpr absl::string_view kStopping = "the daemon is stopping";
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -43,8 +42,7 @@ Connection::Connection(std::string address)
 
 absl::Status Connection::ToStatus(const grpc::Status& status) const {
   if (status.ok()) return absl::OkStatus();
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-      absl::StartsWith(status.error_message(), kNotConnected)) {
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_message() != kStopping) {
     return absl::UnavailableError(
         absl::StrCat("no daemon answers at ", address_, ": ", LastPart(status.error_message())));
   }
