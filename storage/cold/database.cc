@@ -67,12 +67,12 @@ class RocksDatabase final : public Database {
       return absl::DataLossError(
           absl::StrCat("the database has no ", ColumnFamilyName(uid), ", which a table is in"));
     }
-    const SstMap files(instance_->db(), family->handle());
-    if (const uint64_t pages = PageLayout(spec).page_count(); files.leading_pages() != pages) {
+    auto files = std::make_shared<SstMap>(instance_->db(), family->handle());
+    if (const uint64_t pages = PageLayout(spec).page_count(); files->leading_pages() != pages) {
       return absl::DataLossError(absl::StrCat(ColumnFamilyName(uid), " lacks page ",
-                                              files.leading_pages(), " of ", pages));
+                                              files->leading_pages(), " of ", pages));
     }
-    return MakeTable(instance_, loader_, family, spec);
+    return MakeTable(instance_, loader_, family, std::move(files), spec);
   }
 
   absl::StatusOr<std::unique_ptr<ColdTableWriter>> NewTable(uint64_t uid,
@@ -81,7 +81,8 @@ class RocksDatabase final : public Database {
         instance_, uid, spec, segment_bytes_,
         [instance = instance_, loader = loader_](const std::shared_ptr<ColumnFamily>& family,
                                                  const TableSpec& table_spec) {
-          return MakeTable(instance, loader, family, table_spec);
+          auto files = std::make_shared<SstMap>(instance->db(), family->handle());
+          return MakeTable(instance, loader, family, std::move(files), table_spec);
         });
   }
 
@@ -93,8 +94,8 @@ class RocksDatabase final : public Database {
   static std::unique_ptr<ColdTable> MakeTable(const std::shared_ptr<Instance>& instance,
                                               const std::shared_ptr<IndexLoader>& loader,
                                               const std::shared_ptr<ColumnFamily>& family,
+                                              std::shared_ptr<SstMap> files,
                                               const TableSpec& spec) {
-    auto files = std::make_shared<SstMap>(instance->db(), family->handle());
     loader->Add(family, files);
     return NewColdTable(instance, family, std::move(files), spec);
   }
