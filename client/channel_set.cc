@@ -7,7 +7,6 @@
 #include <grpc/grpc.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include "absl/random/random.h"
 #include "absl/status/status.h"
@@ -15,13 +14,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "client/daemon_channel.h"
 
 namespace engram {
 namespace {
 
 constexpr int kMaxConnections = 64;
-// The daemon takes pings every five seconds.
-constexpr int kKeepaliveMillis = 10'000;
 constexpr size_t kMaxUnixPathBytes = 107;  // what sockaddr_un holds, less the final zero
 
 absl::Status ValidateAddress(absl::string_view address) {
@@ -67,18 +65,10 @@ grpc::ChannelArguments ToArguments(const ClientOptions& options) {
   const auto to_millis = [](absl::Duration duration) {
     return static_cast<int>(std::max<int64_t>(1, absl::ToInt64Milliseconds(duration)));
   };
-  grpc::ChannelArguments args;
+  grpc::ChannelArguments args = DaemonChannelArguments();
   args.SetMaxReceiveMessageSize(-1);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, to_millis(options.min_backoff));
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, to_millis(options.max_backoff));
-  // A daemon that is stopped in its tracks, connection open, is as good as gone.
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
-  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // no limit
-  // Channels to one address would otherwise share one connection.
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // The daemon is on this host, whatever http_proxy says.
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // UnaryCall retries; gRPC's own layer would only buffer requests.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   return args;

@@ -13,7 +13,7 @@ grpc::ServerUnaryReactor* EngramService::OpenTable(grpc::CallbackServerContext* 
                                                    v1::OpenTableResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   if (handler_->draining()) {
-    reactor->Finish({grpc::StatusCode::UNAVAILABLE, "the daemon is stopping"});
+    reactor->Finish(ToGrpcStatus(StoppingError()));
     return reactor;
   }
   const auto table = store_->OpenTable(request->name(), request->version());

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/fetch_wire.h"
+#include "server/status_conversion.h"
 #include "spdlog/spdlog.h"
 
 namespace engram::server {
@@ -59,7 +60,7 @@ struct FetchHandler::Pending {
 
 absl::Status FetchHandler::Prepare(Pending* pending) {
   if (draining()) {
-    return absl::UnavailableError("the daemon is stopping");
+    return StoppingError();
   }
   const v1::TableIdentity& identity = pending->request.table();
   if (identity.version() == 0) {

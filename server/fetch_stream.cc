@@ -33,7 +33,7 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
     Advance();
   }
 
-  void Drain() { End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is stopping")); }
+  void Drain() { End(ToGrpcStatus(StoppingError())); }
 
   void OnReadDone(bool ok) override {
     if (!ok) {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
@@ -164,7 +165,13 @@ void AddLimitFlags(CLI::App* app, DaemonFlags* flags) {
          "--drain-seconds",
          [flags](double seconds) { flags->drain_grace = absl::Seconds(seconds); },
          "How long calls under way may take after SIGTERM; a second signal ends it at once [30]")
-      ->check(CLI::Range(0.0, 86400.0).description(""))
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            double seconds = 0;  // NaN is a number to SimpleAtod, and fails both comparisons
+            const bool valid = absl::SimpleAtod(text, &seconds) && seconds >= 0 && seconds <= 86400;
+            return valid ? std::string() : absl::StrCat("'", text, "' is not 0 to 86400 seconds");
+          },
+          ""))
       ->type_name("SECONDS")
       ->group(group);
 }

@@ -1,8 +1,5 @@
 #include "server/server.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,16 +10,18 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
+#include <grpcpp/server_posix.h>
 
 #include "absl/base/call_once.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/acceptor.h"
 #include "server/admin_service.h"
 #include "server/engram_service.h"
 #include "server/fetch_handler.h"
 #include "server/in_flight_limit.h"
-#include "server/listeners.h"
+#include "server/listening_socket.h"
 #include "spdlog/spdlog.h"
 
 namespace engram::server {
@@ -103,7 +102,14 @@ class ServerImpl final : public Server {
     engram_ = std::make_unique<EngramService>(store_.get(), fetch_handler_.get(),
                                               options_.max_stream_fetches);
     admin_ = std::make_unique<AdminService>(store_.get(), in_flight_);
-    return Listen();
+    auto sockets = Listen();
+    if (!sockets.ok()) {
+      return sockets.status();
+    }
+    if (absl::Status status = StartGrpc(); !status.ok()) {
+      return status;
+    }
+    return Accept(*std::move(sockets));
   }
 
   int tcp_port() const override { return tcp_port_; }
@@ -121,6 +127,7 @@ class ServerImpl final : public Server {
       // From Shutdown on gRPC resets new calls, which their callers see as CANCELLED. Until the
       // last answer is out they are better told what is going on.
       in_flight_->AwaitIdle(grace);
+      acceptor_.reset();
       grpc_->Shutdown(absl::ToChronoTime(deadline));
       admin_->AwaitTasks();
     });
@@ -141,7 +148,28 @@ class ServerImpl final : public Server {
                  options_.store.read_engine.direct_io ? "direct" : "through the page cache");
   }
 
-  absl::Status Listen() {
+  absl::StatusOr<std::vector<ListeningSocket>> Listen() {
+    std::vector<ListeningSocket> sockets;
+    if (!options_.unix_socket.empty()) {
+      auto socket = ListeningSocket::Unix(options_.unix_socket, options_.unix_socket_mode);
+      if (!socket.ok()) {
+        return socket.status();
+      }
+      sockets.push_back(*std::move(socket));
+    }
+    if (!options_.tcp_address.empty()) {
+      auto socket = ListeningSocket::Tcp(options_.tcp_address);
+      if (!socket.ok()) {
+        return socket.status();
+      }
+      tcp_port_ = socket->tcp_port();
+      sockets.push_back(*std::move(socket));
+    }
+    return sockets;
+  }
+
+  // A server without listeners of its own.
+  absl::Status StartGrpc() {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -150,7 +178,6 @@ class ServerImpl final : public Server {
     }
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_request_bytes));
     builder.SetMaxSendMessageSize(-1);  // answers have their own limit
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
     const auto add_millis = [&builder](const char* name, absl::Duration duration) {
@@ -161,42 +188,32 @@ class ServerImpl final : public Server {
     add_millis(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingInterval);
     builder.RegisterService(engram_.get());
     builder.RegisterService(admin_.get());
-    if (!options_.unix_socket.empty()) {
-      builder.AddListeningPort(absl::StrCat("unix:", options_.unix_socket),
-                               grpc::InsecureServerCredentials());
-    }
-    if (!options_.tcp_address.empty()) {
-      builder.AddListeningPort(options_.tcp_address, grpc::InsecureServerCredentials(), &tcp_port_);
-    }
-    // The socket has its mode from the first moment; nothing else is created meanwhile.
-    const mode_t mask = umask(~options_.unix_socket_mode & 0777);
     grpc_ = builder.BuildAndStart();
-    umask(mask);
     if (grpc_ == nullptr) {
-      return absl::UnavailableError(absl::StrCat(
-          "cannot listen on ", options_.unix_socket,
-          options_.unix_socket.empty() || options_.tcp_address.empty() ? "" : " and ",
-          options_.tcp_address, ": is the address taken, or the directory not writable?"));
-    }
-    return FinishListening();
-  }
-
-  absl::Status FinishListening() {
-    if (!options_.unix_socket.empty()) {
-      if (chmod(options_.unix_socket.c_str(), options_.unix_socket_mode) != 0) {
-        return absl::ErrnoToStatus(
-            errno, absl::StrCat("cannot set the mode of the Unix socket ", options_.unix_socket));
-      }
-      spdlog::info("listening on unix:{}, mode {:04o}", options_.unix_socket,
-                   options_.unix_socket_mode);
-    }
-    if (!options_.tcp_address.empty()) {
-      spdlog::info("listening on {}, port {}", options_.tcp_address, tcp_port_);
+      return absl::InternalError("gRPC does not start");
     }
     grpc::HealthCheckServiceInterface* const health = grpc_->GetHealthCheckService();
     for (const char* service :
          {v1::Engram::service_full_name(), v1::EngramAdmin::service_full_name()}) {
       health->SetServingStatus(service, true);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Accept(std::vector<ListeningSocket> sockets) {
+    auto acceptor = Acceptor::Start(std::move(sockets), [this](UniqueFd connection) {
+      grpc::AddInsecureChannelFromFd(grpc_.get(), connection.Release());
+    });
+    if (!acceptor.ok()) {
+      return acceptor.status();
+    }
+    acceptor_ = *std::move(acceptor);
+    if (!options_.unix_socket.empty()) {
+      spdlog::info("listening on unix:{}, mode {:04o}", options_.unix_socket,
+                   options_.unix_socket_mode);
+    }
+    if (!options_.tcp_address.empty()) {
+      spdlog::info("listening on {}, port {}", options_.tcp_address, tcp_port_);
     }
     return absl::OkStatus();
   }
@@ -212,6 +229,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<EngramService> engram_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// absl::Status on the wire: the codes of both are the same numbers.
+// absl::Status of the daemon, and on the wire: the codes of both are the same numbers.
 #ifndef ENGRAM_SERVER_STATUS_CONVERSION_H_
 #define ENGRAM_SERVER_STATUS_CONVERSION_H_
 
@@ -10,8 +10,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "proto/refusals.h"
 
 namespace engram::server {
+
+inline absl::Status StoppingError() { return absl::UnavailableError(wire::kStopping); }
 
 // Messages quote what callers sent; a transport takes only so much of it, and only text.
 inline grpc::Status ToGrpcStatus(const absl::Status& status) {

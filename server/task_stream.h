@@ -62,7 +62,7 @@ class TaskStream final : public grpc::ServerWriteReactor<Progress> {
     absl::Status status =
         task([this](Progress message, bool keep) { return Send(std::move(message), keep); });
     if (tasks_->stopping() && absl::IsCancelled(status)) {
-      status = absl::UnavailableError("the daemon is stopping");
+      status = StoppingError();
     }
     absl::MutexLock lock(&mutex_);
     status_ = std::move(status);

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/status_conversion.h"
 
 namespace engram::server {
 
 absl::Status Tasks::Start(std::function<void()> task) {
   absl::MutexLock lock(&mutex_);
   if (stopping_) {
-    return absl::UnavailableError("the daemon is stopping");
+    return StoppingError();
   }
   if (running_ == most_) {
     return absl::ResourceExhaustedError(absl::StrCat(

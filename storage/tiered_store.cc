@@ -87,6 +87,11 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     }
     Register(entry, *std::move(cold));
   }
+  for (const std::string& whole : options_.whole_tables) {
+    if (whole != "*" && !registry_.Find(whole, 0).ok()) {
+      spdlog::info("table {} is to be held whole in RAM, and is not here yet", whole);
+    }
+  }
   return absl::OkStatus();
 }
 

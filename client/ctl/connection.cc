@@ -5,26 +5,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "client/daemon_channel.h"
+#include "proto/refusals.h"
 
 namespace engram::ctl {
 namespace {
 
 constexpr std::chrono::seconds kCallTimeout(60);
-// The daemon takes pings every five seconds.
-constexpr int kKeepaliveMillis = 10'000;
-// What the daemon itself says with UNAVAILABLE; all other such messages are gRPC's, of connections.
-constexpr absl::string_view kStopping = "the daemon is stopping";
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  // The daemon is on this host: no proxy, and no memory of another connection's failures.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // A daemon that is stopped in its tracks, connection open, is as good as gone.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMillis);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // no limit
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                   DaemonChannelArguments());
 }
 
 // "failed to connect to all addresses; last error: UNKNOWN: Connection refused" -> the last part.
@@ -42,7 +33,9 @@ Connection::Connection(std::string address)
 
 absl::Status Connection::ToStatus(const grpc::Status& status) const {
   if (status.ok()) return absl::OkStatus();
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_message() != kStopping) {
+  // All messages of UNAVAILABLE but the daemon's own are gRPC's, of connections.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      status.error_message() != wire::kStopping) {
     return absl::UnavailableError(
         absl::StrCat("no daemon answers at ", address_, ": ", LastPart(status.error_message())));
   }

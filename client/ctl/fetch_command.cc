@@ -168,11 +168,13 @@ void AddFetchCommand(CommandLine& line) {
       ->type_name("N");
   CLI::Option* const ids = app->add_option("--ids", options->ids, "Row ids: 1,2,3")
                                ->delimiter(',')
+                               ->check(WholeNumber())
                                ->allow_extra_args(false)
                                ->type_name("N,N,..");
   CLI::Option* const tokens =
       app->add_option("--tokens", options->tokens, "A text's token ids, to be hashed: 5,6,7")
           ->delimiter(',')
+          ->check(WholeNumber())
           ->allow_extra_args(false)
           ->type_name("N,N,..");
   CLI::Option* const config =

@@ -140,6 +140,7 @@ void AddImportCommand(CommandLine& line) {
       ->type_name("N");
   app->add_option("--orders", options->orders, "N-gram orders of a token's groups: 2,3,4")
       ->delimiter(',')
+      ->check(WholeNumber())
       ->allow_extra_args(false)
       ->type_name("N,N,..");
   app->add_flag("--stage-only", options->stage_only,

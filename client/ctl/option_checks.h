@@ -3,7 +3,10 @@
 #define ENGRAM_CLIENT_CTL_OPTION_CHECKS_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <string>
+
+#include "absl/strings/numbers.h"
 
 namespace engram::ctl {
 
@@ -14,6 +17,17 @@ inline CLI::Validator AboveZero() {
         double number = 0;
         const bool ok = CLI::detail::lexical_cast(value, number) && number > 0;
         return ok ? std::string() : "\"" + value + "\" is not a number above 0";
+      },
+      "");
+}
+
+// A row id, a token or the like. CLI11 itself takes an empty text for a 0.
+inline CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](const std::string& value) {
+        uint32_t number = 0;
+        const bool ok = absl::SimpleAtoi(value, &number);
+        return ok ? std::string() : "\"" + value + "\" is not a whole number below 2^32";
       },
       "");
 }

@@ -131,11 +131,12 @@ TEST_F(FlagFileTest, AMissingFileIsNamed) {
 
 TEST(FlagsTest, BadFlagsAreNamed) {
   const std::pair<const char*, const char*> bad[] = {
-      {"--ram-budget=lots", "--ram-budget"},   {"--ram-budget=-1", "--ram-budget"},
-      {"--io-threads=x", "--io-threads"},      {"--io-engine=aio", "--io-engine"},
-      {"--socket-mode=0999", "--socket-mode"}, {"--socket-mode=1777", "--socket-mode"},
-      {"--log-level=loud", "--log-level"},     {"--drain-seconds=-1", "--drain-seconds"},
-      {"--no-such-flag", "--no-such-flag"},    {"stray", "stray"}};
+      {"--ram-budget=lots", "--ram-budget"},      {"--ram-budget=-1", "--ram-budget"},
+      {"--io-threads=x", "--io-threads"},         {"--io-engine=aio", "--io-engine"},
+      {"--socket-mode=0999", "--socket-mode"},    {"--socket-mode=1777", "--socket-mode"},
+      {"--log-level=loud", "--log-level"},        {"--drain-seconds=-1", "--drain-seconds"},
+      {"--drain-seconds=nan", "--drain-seconds"}, {"--drain-seconds=9e9", "--drain-seconds"},
+      {"--no-such-flag", "--no-such-flag"},       {"stray", "stray"}};
   for (const auto& [argument, named] : bad) {
     const auto flags = Parse({argument});
     EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument) << argument;

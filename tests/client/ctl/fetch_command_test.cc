@@ -120,5 +120,15 @@ TEST_F(CtlTest, FetchErrors) {
          "config.json");
 }
 
+TEST_F(CtlTest, FetchTakesNoEmptyListForRowZero) {
+  ImportDemo();
+  for (const char* ids : {"", "1,x", "1,,3", "-1", "4294967296"}) {
+    const Outcome outcome = Run({"fetch", "demo/layer1", "--ids", ids});
+    EXPECT_EQ(outcome.exit_code, kUsage) << ids;
+    EXPECT_EQ(outcome.out, "") << ids;
+    EXPECT_THAT(outcome.err, HasSubstr("--ids")) << ids;
+  }
+}
+
 }  // namespace
 }  // namespace engram::ctl

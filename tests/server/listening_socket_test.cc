@@ -1,12 +1,15 @@
-#include "server/listeners.h"
+#include "server/listening_socket.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -34,7 +37,7 @@ int BindSocket(const std::string& path, bool listening) {
 
 class CheckUnixSocketTest : public testing::Test {
  protected:
-  CheckUnixSocketTest() : dir_("/tmp/engramd-listeners-" + std::to_string(getpid())) {
+  CheckUnixSocketTest() : dir_("/tmp/engramd-sockets-" + std::to_string(getpid())) {
     std::filesystem::create_directory(dir_);
   }
   ~CheckUnixSocketTest() override { std::filesystem::remove_all(dir_); }
@@ -77,6 +80,65 @@ TEST_F(CheckUnixSocketTest, RefusesALongPath) {
   const absl::Status status = CheckUnixSocket(dir_ + "/" + std::string(200, 'x'));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("107"));
+}
+
+using UnixSocketTest = CheckUnixSocketTest;
+
+bool Connects(const std::string& path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM, 0));
+  return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+TEST_F(UnixSocketTest, ListensWithItsModeAndGoesWithItsSocket) {
+  {
+    const auto socket = ListeningSocket::Unix(path_, 0640);
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    struct stat info = {};
+    ASSERT_EQ(stat(path_.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777u, 0640u);
+    EXPECT_EQ(socket->tcp_port(), 0);
+    EXPECT_TRUE(Connects(path_));
+    EXPECT_EQ(ListeningSocket::Unix(path_, 0640).status().code(),
+              absl::StatusCode::kFailedPrecondition);
+    EXPECT_TRUE(Connects(path_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixSocketTest, ReplacesTheSocketOfAProcessThatIsGone) {
+  close(BindSocket(path_, /*listening=*/true));
+  const auto socket = ListeningSocket::Unix(path_, 0600);
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  EXPECT_TRUE(Connects(path_));
+}
+
+// A daemon that is slow to stop must not take away the socket of the one that follows it.
+TEST_F(UnixSocketTest, LeavesTheSocketOfItsSuccessor) {
+  auto first =
+      std::make_unique<absl::StatusOr<ListeningSocket>>(ListeningSocket::Unix(path_, 0600));
+  ASSERT_TRUE(first->ok());
+  std::filesystem::rename(path_, dir_ + "/moved");
+  const auto second = ListeningSocket::Unix(path_, 0600);
+  ASSERT_TRUE(second.ok()) << second.status();
+  first.reset();
+  EXPECT_TRUE(Connects(path_));
+}
+
+TEST(TcpSocketTest, ListensOnAnyPortOrOnOneThatIsFree) {
+  for (const std::string host : {"127.0.0.1", "localhost", "127.1.2.3", "[::1]"}) {
+    const auto socket = ListeningSocket::Tcp(host + ":0");
+    if (!socket.ok()) {
+      EXPECT_EQ(host, "[::1]") << socket.status();  // not every machine has IPv6
+      continue;
+    }
+    EXPECT_GT(socket->tcp_port(), 0) << host;
+    const auto taken = ListeningSocket::Tcp(host + ":" + std::to_string(socket->tcp_port()));
+    EXPECT_EQ(taken.status().code(), absl::StatusCode::kUnavailable) << host;
+    EXPECT_THAT(std::string(taken.status().message()), HasSubstr("another process")) << host;
+  }
 }
 
 TEST(CheckLoopbackTest, TakesAddressesOfThisMachineAlone) {
