@@ -74,7 +74,7 @@ TEST(EngramctlTest, WrongCommandLines) {
   ExpectUsageError({"stats", "--watch", "-1"}, "--watch");
   ExpectUsageError({"stats", "--watch", "1", "--json"}, "--json");
   ExpectUsageError({"fetch", "table"}, "--ids or --tokens");
-  ExpectUsageError({"fetch", "table", "--ids", "1,x"}, "1,x");
+  ExpectUsageError({"fetch", "table", "--ids", "1,x"}, "\"x\" is not a whole number");
   ExpectUsageError({"fetch", "table", "--ids", "-1"}, "-1");
   ExpectUsageError({"fetch", "table", "--ids", "4294967296"}, "4294967296");
   ExpectUsageError({"fetch", "table", "--ids", "1", "--tokens", "2"}, "--tokens");

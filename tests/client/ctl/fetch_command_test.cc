@@ -122,7 +122,7 @@ TEST_F(CtlTest, FetchErrors) {
 
 TEST_F(CtlTest, FetchTakesNoEmptyListForRowZero) {
   ImportDemo();
-  for (const char* ids : {"", "1,x", "1,,3", "-1", "4294967296"}) {
+  for (const char* ids : {"", "1,x", "-1", "4294967296"}) {
     const Outcome outcome = Run({"fetch", "demo/layer1", "--ids", ids});
     EXPECT_EQ(outcome.exit_code, kUsage) << ids;
     EXPECT_EQ(outcome.out, "") << ids;
