@@ -1,6 +1,6 @@
 #include "client/engram_client.h"
 
-#include <array>
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -10,30 +10,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/channel_set.h"
-#include "client/fetch_request.h"
+#include "client/remote_table.h"
+#include "client/row_buffer.h"
+#include "client/shm/shared_memory.h"
 #include "client/unary_call.h"
 #include "engram/v1/engram.pb.h"
-#include "proto/fetch_wire.h"
 
 namespace engram {
 namespace {
 
 constexpr char kOpenTable[] = "/engram.v1.Engram/OpenTable";
-constexpr char kFetch[] = "/engram.v1.Engram/Fetch";
 
+// How long Connect waits for memory to be shared; after that it goes on meanwhile.
+constexpr absl::Duration kAttachTimeout = absl::Seconds(1);
 constexpr size_t kDigestBytes = 16;
 constexpr uint32_t kMaxMessageBytes = std::numeric_limits<int32_t>::max();  // protobuf's own limit
-
-TableSpec FromProto(const v1::TableSpec& spec) {
-  return {.rows = spec.rows(),
-          .row_bytes = spec.row_bytes(),
-          .value_format = static_cast<ValueFormat>(spec.value_format()),
-          .values_per_row = spec.values_per_row(),
-          .scale_block = spec.scale_block(),
-          .scalar_scale = spec.scalar_scale(),
-          .group_size = spec.group_size(),
-          .orders = {spec.orders().begin(), spec.orders().end()}};
-}
 
 absl::Status CheckOpened(const v1::OpenTableRequest& request,
                          const v1::OpenTableResponse& response) {
@@ -77,61 +68,11 @@ absl::StatusOr<v1::OpenTableResponse> CallOpenTable(const std::shared_ptr<Channe
   return response;
 }
 
-class TableImpl final : public Table {
- public:
-  TableImpl(std::shared_ptr<ChannelSet> channels, const v1::OpenTableResponse& opened)
-      : channels_(std::move(channels)),
-        identity_(opened.identity()),
-        spec_(FromProto(opened.spec())),
-        max_fetch_rows_(opened.max_fetch_rows()) {
-    for (const bool report_tiers : {false, true}) {
-      v1::FetchRequest head;
-      *head.mutable_table() = identity_;
-      head.set_report_tiers(report_tiers);
-      heads_[report_tiers ? 1 : 0] = head.SerializeAsString();
-    }
-  }
-
-  const std::string& name() const override { return identity_.name(); }
-  uint64_t version() const override { return identity_.version(); }
-  const std::string& digest() const override { return identity_.digest(); }
-  const TableSpec& spec() const override { return spec_; }
-  uint64_t max_fetch_rows() const override { return max_fetch_rows_; }
-
-  Ticket Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
-                const FetchOptions& options) override {
-    const absl::Span<Tier> tiers = options.tiers;
-    if (absl::Status status = ValidateFetch(*this, row_ids, rows, tiers); !status.ok()) {
-      return Ticket(UnaryCall::Refused(std::move(status)));
-    }
-    const auto receive = [rows, tiers](grpc::ByteBuffer* answer) {
-      v1::FetchResponse head;
-      const absl::Span<std::byte> tier_bytes(reinterpret_cast<std::byte*>(tiers.data()),
-                                             tiers.size());
-      absl::Status status = wire::DecodeFetchResponse(answer, rows, tier_bytes, &head);
-      if (status.ok() && head.has_error()) {
-        status = absl::InternalError(
-            absl::StrCat("the answer is a stream's error: ", head.error().ShortDebugString()));
-      }
-      return status;
-    };
-    return Ticket(UnaryCall::Start(channels_, kFetch,
-                                   EncodeFetchRequest(heads_[tiers.empty() ? 0 : 1], row_ids),
-                                   options.deadline, receive));
-  }
-
- private:
-  const std::shared_ptr<ChannelSet> channels_;
-  const v1::TableIdentity identity_;
-  const TableSpec spec_;
-  const uint64_t max_fetch_rows_;
-  std::array<std::string, 2> heads_;  // of requests without and with report_tiers
-};
-
 class ClientImpl final : public Client {
  public:
-  ClientImpl(std::shared_ptr<ChannelSet> channels, absl::Duration timeout)
-      : channels_(std::move(channels)), timeout_(timeout) {}
+  ClientImpl(std::shared_ptr<ChannelSet> channels, std::shared_ptr<SharedMemory> memory,
+             absl::Duration timeout)
+      : channels_(std::move(channels)), memory_(std::move(memory)), timeout_(timeout) {}
 
   absl::StatusOr<std::unique_ptr<Table>> OpenTable(absl::string_view name,
                                                    uint64_t version) override {
@@ -145,17 +86,30 @@ class ClientImpl final : public Client {
     if (absl::Status status = CheckOpened(request, *opened); !status.ok()) {
       return status;
     }
-    return std::make_unique<TableImpl>(channels_, *opened);
+    return std::make_unique<RemoteTable>(channels_, memory_, *opened);
   }
+
+  absl::StatusOr<RowBuffer> NewRowBuffer(size_t bytes) override {
+    auto block = memory_->Allocate(bytes);
+    auto memory = block.empty() ? RowBuffer::Memory::Private(bytes)
+                                : std::make_unique<RowBuffer::Memory>(std::move(block));
+    if (memory == nullptr) {
+      return absl::ResourceExhaustedError(absl::StrCat("no memory for ", bytes, " bytes of rows"));
+    }
+    return RowBuffer(std::move(memory));
+  }
+
+  absl::Status shared_memory() const override { return memory_->status(); }
 
  private:
   const std::shared_ptr<ChannelSet> channels_;
+  const std::shared_ptr<SharedMemory> memory_;
   const absl::Duration timeout_;
 };
 
 }  // namespace
 
-Ticket::Ticket(std::shared_ptr<UnaryCall> call) : call_(std::move(call)) {}
+Ticket::Ticket(std::shared_ptr<FetchCall> call) : call_(std::move(call)) {}
 
 Ticket::Ticket(Ticket&&) noexcept = default;
 
@@ -199,7 +153,10 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
                                               " is no engramd: ", answer.status().message()));
     }
   }
-  return std::make_unique<ClientImpl>(*std::move(channels), options.connect_timeout);
+  auto memory = std::make_shared<SharedMemory>(options);
+  memory->AwaitLink(std::min(deadline, absl::Now() + kAttachTimeout));
+  return std::make_unique<ClientImpl>(*std::move(channels), std::move(memory),
+                                      options.connect_timeout);
 }
 
 }  // namespace engram

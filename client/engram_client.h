@@ -4,10 +4,15 @@
 //   auto table = (*client)->OpenTable("deepseek-v4.1-flash/layer1");
 //   absl::Status status = (*table)->Fetch(row_ids, rows);
 //
-// Large answers are copied once, from the connection's buffers to the caller's memory. glibc gives
-// freed buffers of that size back to the kernel and takes them anew for every answer; a worker that
-// wants full speed calls mallopt(M_MMAP_THRESHOLD, 256 << 20) and mallopt(M_TRIM_THRESHOLD,
-// 1 << 30) at its start, which a library must not do behind its back.
+// With a daemon on a Unix socket the client shares memory: fetches then take no system call while
+// both sides are awake, and rows for a RowBuffer are written there by the daemon itself. Where
+// memory cannot be shared, and while the daemon is away, fetches go by gRPC; the results are the
+// same.
+//
+// By gRPC large answers are copied once, from the connection's buffers to the caller's memory.
+// glibc gives freed buffers of that size back to the kernel and takes them anew for every answer; a
+// worker that wants full speed there calls mallopt(M_MMAP_THRESHOLD, 256 << 20) and
+// mallopt(M_TRIM_THRESHOLD, 1 << 30) at its start, which a library must not do behind its back.
 #ifndef ENGRAM_CLIENT_ENGRAM_CLIENT_H_
 #define ENGRAM_CLIENT_ENGRAM_CLIENT_H_
 
@@ -36,6 +41,9 @@ struct ClientOptions {
   // Connections that fetches are spread over. More than one helps when a single connection's
   // thread is the bottleneck: above some 3 GB/s.
   int connections = 1;
+  // Memory to share with a daemon on a Unix socket: ids and rows of the fetches under way, and the
+  // RowBuffers. 0: all fetches go by gRPC.
+  uint64_t shared_memory_bytes = uint64_t{64} << 20;
 };
 
 // How a row's values are stored. The numbers are those of engram.v1.ValueFormat.
@@ -71,13 +79,13 @@ struct FetchOptions {
   absl::Span<Tier> tiers = {};
 };
 
-class UnaryCall;  // unary_call.h
+class FetchCall;  // fetch_call.h
 
 // A fetch under way. Movable; one thread at a time. May outlive its Table and Client. After it was
 // moved from it may only be destroyed or assigned to.
 class Ticket {
  public:
-  explicit Ticket(std::shared_ptr<UnaryCall> call);
+  explicit Ticket(std::shared_ptr<FetchCall> call);
   Ticket(Ticket&&) noexcept;
   Ticket& operator=(Ticket&&) noexcept;
   // Cancels the fetch if it is not done, and waits until its buffers are no longer written.
@@ -95,7 +103,7 @@ class Ticket {
 
  private:
   void Release();
-  std::shared_ptr<UnaryCall> call_;
+  std::shared_ptr<FetchCall> call_;
 };
 
 // A table, pinned to the version and content it had when opened. Thread-safe. Outlives its Client.
@@ -126,6 +134,8 @@ class Table {
   //   UNAVAILABLE          the daemon is not there
   //   DATA_LOSS            the daemon could not read a row
   //   INTERNAL             the answer does not fit the request
+  // FAILED_PRECONDITION also where `rows` lies in a RowBuffer that a daemon which hangs was to
+  // write to: that fetch failed with UNAVAILABLE, and the buffer is good for nothing any more.
   virtual Ticket Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                         const FetchOptions& options = {}) = 0;
 
@@ -134,6 +144,28 @@ class Table {
                      const FetchOptions& options = {}) {
     return Submit(row_ids, rows, options).Wait();
   }
+};
+
+// Page-aligned memory for rows, where a daemon that shares memory can write them without a copy.
+// Its pages are there, and stay where they are, so that a GPU's driver may pin them. Movable; may
+// outlive its Client.
+class RowBuffer {
+ public:
+  class Memory;  // row_buffer.h
+  explicit RowBuffer(std::unique_ptr<Memory> memory);
+  RowBuffer(RowBuffer&&) noexcept;
+  RowBuffer& operator=(RowBuffer&&) noexcept;
+  // No fetch into it may be under way.
+  ~RowBuffer();
+
+  // [bytes asked for, rounded up to whole pages]
+  absl::Span<std::byte> bytes() const;
+
+  // Whether the memory is of the kind that can be shared.
+  bool shareable() const;
+
+ private:
+  std::unique_ptr<Memory> memory_;
 };
 
 // A connection to one daemon. Thread-safe.
@@ -153,6 +185,14 @@ class Client {
   //   INTERNAL     the answer does not fit the request
   virtual absl::StatusOr<std::unique_ptr<Table>> OpenTable(absl::string_view name,
                                                            uint64_t version = 0) = 0;
+
+  // Memory for `bytes` bytes, a part of ClientOptions.shared_memory_bytes. Where none is shared, or
+  // no piece as large is left, it is memory of this process alone: then fetches into it are copied.
+  //   RESOURCE_EXHAUSTED  there is no memory
+  virtual absl::StatusOr<RowBuffer> NewRowBuffer(size_t bytes) = 0;
+
+  // OK if memory is shared with the daemon just now, or says why not.
+  virtual absl::Status shared_memory() const = 0;
 };
 
 }  // namespace engram

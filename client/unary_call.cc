@@ -1,11 +1,14 @@
 #include "client/unary_call.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/slice.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 
 namespace engram {
@@ -13,6 +16,49 @@ namespace {
 
 // How long the daemon may be away for calls without a deadline: enough for a restart.
 constexpr absl::Duration kPatience = absl::Seconds(10);
+
+// gRPC ends no call whose message it is just sending, not by deadline, cancellation or keepalive,
+// and a daemon that hangs leaves a full socket, so that it sends for ever. Then the call is left to
+// gRPC: this long after its deadline, or after it was cancelled;
+constexpr absl::Duration kGrace = absl::Seconds(1);
+// or, without a deadline, when the daemon was waited for this long, and does not say in time that
+// it lives.
+constexpr absl::Duration kLongWait = absl::Seconds(20);
+constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
+
+// A call that asks for a table without a name, left to gRPC likewise.
+struct Probe {
+  grpc::ClientContext context;
+  grpc::ByteBuffer request;
+  grpc::ByteBuffer answer;
+  grpc::StatusCode code = grpc::StatusCode::DEADLINE_EXCEEDED;
+  absl::Notification done;
+};
+
+// Whether the daemon answers a call of a channel at all.
+bool Answers(grpc::GenericStub* stub) {
+  const auto probe = std::make_shared<Probe>();
+  const absl::Time deadline = absl::Now() + kProbeTimeout;
+  probe->context.set_deadline(absl::ToChronoTime(deadline));
+  const grpc::Slice no_name;
+  probe->request = grpc::ByteBuffer(&no_name, 1);
+  stub->UnaryCall(&probe->context, "/engram.v1.Engram/OpenTable", grpc::StubOptions(),
+                  &probe->request, &probe->answer, [probe](const grpc::Status& status) {
+                    probe->code = status.error_code();
+                    probe->done.Notify();
+                  });
+  return probe->done.WaitForNotificationWithTimeout(kProbeTimeout + kGrace) &&
+         probe->code != grpc::StatusCode::DEADLINE_EXCEEDED &&
+         probe->code != grpc::StatusCode::UNAVAILABLE;
+}
+
+// Channels of calls that are left to gRPC: its threads must not be the last to let go of them.
+void KeepForEver(std::shared_ptr<ChannelSet> channels) {
+  static absl::Mutex mutex;
+  static auto* const kept = new std::set<std::shared_ptr<ChannelSet>>;
+  absl::MutexLock lock(&mutex);
+  kept->insert(std::move(channels));
+}
 
 // Every code that an rpc of the daemon ends with stays what it is.
 absl::Status ToStatus(const grpc::Status& status, const std::string& method) {
@@ -43,6 +89,7 @@ absl::Status ToStatus(const grpc::Status& status, const std::string& method) {
 }  // namespace
 
 struct UnaryCall::Attempt {
+  grpc::GenericStub* stub = nullptr;
   grpc::ClientContext context;
   grpc::ByteBuffer answer;
 };
@@ -73,13 +120,50 @@ std::shared_ptr<UnaryCall> UnaryCall::Refused(absl::Status status) {
 }
 
 absl::Status UnaryCall::Wait() {
-  absl::MutexLock lock(&mutex_, absl::Condition(&done_));
+  const absl::Time start = absl::Now();
+  absl::MutexLock lock(&mutex_);
+  if (deadline_ != absl::InfiniteFuture()) {
+    if (!mutex_.AwaitWithDeadline(absl::Condition(&done_), deadline_ + kGrace)) {
+      Abandon(absl::DeadlineExceededError(absl::StrCat("the deadline passed, and the daemon at ",
+                                                       channels_->address(),
+                                                       " takes no more from the connection")));
+    }
+    return status_;
+  }
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&done_), kLongWait)) {
+    CheckDaemon(start);
+  }
   return status_;
 }
 
-bool UnaryCall::done() const {
+bool UnaryCall::done() {
   absl::MutexLock lock(&mutex_);
-  return done_;
+  return done_ || absl::Now() >= deadline_ + kGrace;
+}
+
+void UnaryCall::CheckDaemon(absl::Time waiting_since) {
+  const std::shared_ptr<Attempt> attempt = attempt_;
+  if (attempt == nullptr) {
+    return;  // the next one is about to start
+  }
+  KeepForEver(channels_);  // the probe may outlive this call
+  mutex_.Unlock();
+  const bool answers = Answers(attempt->stub);
+  mutex_.Lock();
+  if (!answers && attempt_ == attempt) {
+    ++failures_;
+    first_failure_ = std::min(first_failure_, waiting_since);
+    last_cause_ = absl::UnavailableError("it does not answer");
+    Abandon(DaemonAway());
+  }
+}
+
+void UnaryCall::Abandon(absl::Status status) {
+  mutex_.Await(absl::Condition(
+      +[](bool* receiving) { return !*receiving; }, &receiving_));
+  if (!done_) {
+    Finish(std::move(status));
+  }
 }
 
 void UnaryCall::Cancel() {
@@ -102,7 +186,11 @@ void UnaryCall::Close() {
   Cancel();
   std::shared_ptr<ChannelSet> channels;
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &UnaryCall::Idle));
+  const bool abandoned = done_ && attempt_ != nullptr;
+  if (abandoned || !mutex_.AwaitWithTimeout(absl::Condition(this, &UnaryCall::Idle), kGrace)) {
+    Abandon(absl::CancelledError());
+    KeepForEver(channels_);
+  }
   channels.swap(channels_);
 }
 
@@ -112,6 +200,9 @@ void UnaryCall::Try() {
   {
     absl::MutexLock lock(&mutex_);
     alarm_.reset();
+    if (done_) {
+      return;  // abandoned
+    }
     if (cancelled_) {
       Finish(absl::CancelledError());
       return;
@@ -119,6 +210,7 @@ void UnaryCall::Try() {
     attempt_ = std::make_shared<Attempt>();
     attempt = attempt_.get();
     stub = &channels_->Next();
+    attempt->stub = stub;
     ++starting_;
   }
   if (deadline_ != absl::InfiniteFuture()) {
@@ -136,6 +228,11 @@ void UnaryCall::OnAttemptDone(const grpc::Status& grpc_status) {
   {
     absl::MutexLock lock(&mutex_);
     attempt.swap(attempt_);
+    if (done_) {
+      attempt.reset();  // while there is another owner of its channel
+      return;           // abandoned: the memory that it was to go to may be gone
+    }
+    receiving_ = true;
   }
   absl::Status status = ToStatus(grpc_status, method_);
   if (status.ok()) {
@@ -144,6 +241,7 @@ void UnaryCall::OnAttemptDone(const grpc::Status& grpc_status) {
   // It shares a channel, whose last owner this thread must not be: it goes before the call is done.
   attempt.reset();
   absl::MutexLock lock(&mutex_);
+  receiving_ = false;
   if (absl::IsUnavailable(status)) {
     if (RetryLater(status)) {
       return;

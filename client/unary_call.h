@@ -15,12 +15,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/channel_set.h"
+#include "client/fetch_call.h"
 
 namespace engram {
 
 // Thread-safe. No thread waits for the answer or between attempts: gRPC's call back. Whoever
 // started it must Close it before letting go of it.
-class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
+class UnaryCall final : public FetchCall, public std::enable_shared_from_this<UnaryCall> {
  public:
   // Reads an answer. Called at most once, by a thread of gRPC's; its status is the call's.
   using Receiver = std::function<absl::Status(grpc::ByteBuffer* answer)>;
@@ -40,16 +41,11 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
   // A call that is done, and was never made.
   static std::shared_ptr<UnaryCall> Refused(absl::Status status);
 
-  // Waits until the call is done and returns its status.
-  absl::Status Wait();
-  bool done() const;
-
-  // Makes the call's status CANCELLED, unless it is done.
-  void Cancel();
-
-  // Cancels the call, waits until `receive` and the channels are no longer used, and lets go of the
-  // channels. Not for gRPC's threads.
-  void Close();
+  absl::Status Wait() override;
+  bool done() override;
+  void Cancel() override;
+  // Also waits until the channels are no longer used, and lets go of them.
+  void Close() override;
 
  private:
   struct Attempt;
@@ -57,7 +53,14 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
   UnaryCall(std::shared_ptr<ChannelSet> channels, std::string method, grpc::ByteBuffer request,
             absl::Time deadline, Receiver receive);
 
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return done_ && starting_ == 0; }
+  // Asks the daemon, after a long wait, whether it lives; if it does not say so, ends the call.
+  void CheckDaemon(absl::Time waiting_since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the call, and leaves the attempt under way to gRPC, which may be at it for ever. Its
+  // answer goes nowhere.
+  void Abandon(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return done_ && starting_ == 0 && attempt_ == nullptr;
+  }
   void Try();
   void OnAttemptDone(const grpc::Status& grpc_status);
   // Sets the alarm for the next attempt; returns false if it is too late for one.
@@ -80,6 +83,7 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
   absl::Time first_failure_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Status last_cause_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool receiving_ ABSL_GUARDED_BY(mutex_) = false;  // a thread of gRPC's reads the answer
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };

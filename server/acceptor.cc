@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -16,13 +17,15 @@
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
 
 namespace engram::server {
 namespace {
 
 // How long to wait where the system has no memory for a connection.
-constexpr int kRetryMillis = 100;
+constexpr absl::Duration kRest = absl::Milliseconds(100);
+constexpr size_t kMaxSilent = 256;
 
 UniqueFd NewSpare() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
@@ -50,8 +53,10 @@ bool IsOfConnection(int error) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningSocket> sockets,
-                                                          OnConnection on_connection) {
-  auto acceptor = absl::WrapUnique(new Acceptor(std::move(sockets), std::move(on_connection)));
+                                                          OnConnection on_connection,
+                                                          absl::Duration patience) {
+  auto acceptor =
+      absl::WrapUnique(new Acceptor(std::move(sockets), std::move(on_connection), patience));
   if (!acceptor->stop_.valid() || !acceptor->spare_.valid()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no descriptor to be had for accepting connections: ", strerror(errno)));
@@ -65,9 +70,11 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningS
   return acceptor;
 }
 
-Acceptor::Acceptor(std::vector<ListeningSocket> sockets, OnConnection on_connection)
+Acceptor::Acceptor(std::vector<ListeningSocket> sockets, OnConnection on_connection,
+                   absl::Duration patience)
     : sockets_(std::move(sockets)),
       on_connection_(std::move(on_connection)),
+      patience_(patience),
       stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       spare_(NewSpare()) {}
 
@@ -80,24 +87,37 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::Run() {
-  std::vector<pollfd> polled = {{.fd = stop_.get(), .events = POLLIN, .revents = 0}};
-  for (const ListeningSocket& socket : sockets_) {
-    polled.push_back({.fd = socket.fd(), .events = POLLIN, .revents = 0});
-  }
   bool rest = false;
+  uint64_t stop = 0;
   while (true) {
-    // While resting, connections stay where they are; only the order to stop is waited for.
-    if (poll(polled.data(), rest ? 1 : polled.size(), rest ? kRetryMillis : -1) < 0 &&
-        errno != EINTR) {
-      spdlog::error("waiting for connections failed: {}", strerror(errno));
-    }
-    if (polled[0].revents != 0) {
+    Poll(rest);
+    if (read(stop_.get(), &stop, sizeof(stop)) > 0) {
       return;
     }
     rest = false;
-    for (size_t i = 1; i < polled.size(); ++i) {
-      rest |= !AcceptAll(polled[i].fd);
+    for (const ListeningSocket& socket : sockets_) {
+      rest |= !AcceptAll(socket.fd());
     }
+    Listen();
+  }
+}
+
+void Acceptor::Poll(bool rest) {
+  std::vector<pollfd> polled = {{.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+  for (const ListeningSocket& socket : sockets_) {
+    // While resting, connections stay where they are.
+    polled.push_back({.fd = rest ? -1 : socket.fd(), .events = POLLIN, .revents = 0});
+  }
+  for (const Silent& silent : silent_) {
+    polled.push_back({.fd = silent.connection.get(), .events = POLLIN, .revents = 0});
+  }
+  absl::Duration timeout = rest ? kRest : absl::Hours(1);
+  if (!silent_.empty()) {
+    timeout = std::clamp(silent_.front().until - absl::Now(), absl::ZeroDuration(), timeout);
+  }
+  const timespec spec = absl::ToTimespec(timeout);
+  if (ppoll(polled.data(), polled.size(), &spec, nullptr) < 0 && errno != EINTR) {
+    spdlog::error("waiting for connections failed: {}", strerror(errno));
   }
 }
 
@@ -108,7 +128,10 @@ bool Acceptor::AcceptAll(int socket) {
       // Answers go out at once; on a Unix socket, where nothing waits, this is refused.
       const int on = 1;
       setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      on_connection_(std::move(connection));
+      if (silent_.size() == kMaxSilent) {
+        silent_.pop_front();
+      }
+      silent_.push_back({std::move(connection), absl::Now() + patience_});
     } else if (errno == EAGAIN) {
       return true;
     } else if (!IsOfConnection(errno) && !TurnAway(socket, errno)) {
@@ -124,9 +147,27 @@ bool Acceptor::TurnAway(int socket, int reason) {
     turned_away = UniqueFd(accept4(socket, nullptr, nullptr, SOCK_CLOEXEC)).valid();
     spare_ = NewSpare();
   }
-  spdlog::warn("{}: {}", turned_away ? "a connection was turned away" : "cannot accept connections",
-               strerror(reason));
+  // They come in crowds.
+  if (const absl::Time now = absl::Now(); now >= next_warning_) {
+    next_warning_ = now + absl::Seconds(1);
+    spdlog::warn("connections are turned away: {}", strerror(reason));
+  }
   return turned_away;
+}
+
+void Acceptor::Listen() {
+  const absl::Time now = absl::Now();
+  std::deque<Silent> still;
+  for (Silent& silent : silent_) {
+    char first_byte = 0;
+    const ssize_t received = recv(silent.connection.get(), &first_byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (received > 0) {
+      on_connection_(std::move(silent.connection), first_byte);
+    } else if (received < 0 && (errno == EAGAIN || errno == EINTR) && now < silent.until) {
+      still.push_back(std::move(silent));
+    }
+  }
+  silent_.swap(still);
 }
 
 }  // namespace engram::server

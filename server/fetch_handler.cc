@@ -58,39 +58,59 @@ struct FetchHandler::Pending {
   }
 };
 
-absl::Status FetchHandler::Prepare(Pending* pending) {
+absl::StatusOr<FetchHandler::Admitted> FetchHandler::Admit(absl::string_view name, uint64_t version,
+                                                           absl::string_view digest, size_t ids) {
   if (draining()) {
     return StoppingError();
   }
-  const v1::TableIdentity& identity = pending->request.table();
-  if (identity.version() == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the fetch names no version of table \"", identity.name(),
-                     "\": copy the identity that OpenTable returned"));
+  if (version == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("the fetch names no version of table \"", name,
+                                                   "\": copy the identity that OpenTable "
+                                                   "returned"));
   }
-  auto table = store_->Resolve(identity.name(), identity.version(), identity.digest());
+  auto table = store_->Resolve(name, version, digest);
   if (!table.ok()) {
     return table.status();
   }
-  pending->table = *std::move(table);
-  const storage::TableSpec& spec = pending->table->spec();
-  const auto ids = pending->row_ids();
-  if (ids.size() > MaxRows(spec)) {
+  const storage::TableSpec& spec = (*table)->spec();
+  if (ids > MaxRows(spec)) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(ids.size(), " row ids in one fetch are over the limit of ", MaxRows(spec),
+        absl::StrCat(ids, " row ids in one fetch are over the limit of ", MaxRows(spec),
                      " for rows of ", spec.row_bytes, " bytes: split the fetch"));
   }
-  const size_t bytes = ids.size() * spec.row_bytes;
-  auto grant = in_flight_->Acquire(ids.size(), bytes + ids.size() * kFetchOverheadPerRow);
+  auto grant = in_flight_->Acquire(ids, ids * (spec.row_bytes + kFetchOverheadPerRow));
   if (!grant.ok()) {
     return grant.status();
   }
-  pending->block->grant = *std::move(grant);
-  pending->block->rows = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  pending->block->size = bytes;
+  return Admitted{.table = *std::move(table), .grant = *std::move(grant)};
+}
+
+void FetchHandler::Fetch(const storage::FetchOptions& options, storage::FetchDone done) {
+  store_->Fetch(options,
+                [table = options.table, done = std::move(done)](absl::Status status) mutable {
+                  if (absl::IsDataLoss(status)) {
+                    LogDataLoss(table->identity().name, status);
+                  }
+                  table.reset();
+                  std::move(done)(std::move(status));
+                });
+}
+
+absl::Status FetchHandler::Prepare(Pending* pending) {
+  const v1::TableIdentity& identity = pending->request.table();
+  const auto ids = pending->row_ids();
+  auto admitted = Admit(identity.name(), identity.version(), identity.digest(), ids.size());
+  if (!admitted.ok()) {
+    return admitted.status();
+  }
+  const storage::TableSpec& spec = admitted->table->spec();
+  pending->block->size = ids.size() * spec.row_bytes;
+  pending->block->rows = std::make_unique_for_overwrite<std::byte[]>(pending->block->size);
+  pending->block->grant = std::move(admitted->grant);
   if (pending->request.report_tiers()) {
     pending->tiers.resize(ids.size() / spec.group_size);
   }
+  pending->table = std::move(admitted->table);
   return absl::OkStatus();
 }
 
@@ -108,12 +128,9 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply re
       .rows = {fetch.block->rows.get(), fetch.block->size},
       .tiers = {reinterpret_cast<storage::Tier*>(pending->tiers.data()), fetch.tiers.size()},
       .deadline = deadline};
-  store_->Fetch(options, [pending = std::move(pending),
-                          reply = std::move(reply)](absl::Status status) mutable {
+  Fetch(options, [pending = std::move(pending),
+                  reply = std::move(reply)](absl::Status status) mutable {
     if (!status.ok()) {
-      if (absl::IsDataLoss(status)) {
-        LogDataLoss(pending->request.table().name(), status);
-      }
       pending.reset();
       std::move(reply)(std::move(status));
       return;

@@ -1,9 +1,10 @@
-// One fetch request from message to message, whatever transport it came by.
+// Fetches, whatever transport they came by; and those of gRPC from message to message.
 #ifndef ENGRAM_SERVER_FETCH_HANDLER_H_
 #define ENGRAM_SERVER_FETCH_HANDLER_H_
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "engram/v1/engram.pb.h"
 #include "server/in_flight_limit.h"
@@ -38,6 +40,20 @@ class FetchHandler {
   FetchHandler(storage::TieredStore* store, std::shared_ptr<InFlightLimit> in_flight,
                const FetchLimits& limits)
       : store_(store), in_flight_(std::move(in_flight)), limits_(limits) {}
+
+  // A fetch that may be made: its table, and its share of the limit.
+  struct Admitted {
+    storage::TableRef table;
+    InFlightLimit::Grant grant;
+  };
+
+  // Checks all of a fetch but its ids, of which only the number is told.
+  //   as rpc Fetch, but for OUT_OF_RANGE, DEADLINE_EXCEEDED and DATA_LOSS
+  absl::StatusOr<Admitted> Admit(absl::string_view name, uint64_t version, absl::string_view digest,
+                                 size_t ids);
+
+  // As TieredStore::Fetch. Rows that cannot be read are logged.
+  void Fetch(const storage::FetchOptions& options, storage::FetchDone done);
 
   // Checks the request and starts it. `reply` is called before this returns if every row was in RAM
   // or the request is refused; otherwise by another thread.

@@ -157,6 +157,9 @@ void AddLimitFlags(CLI::App* app, DaemonFlags* flags) {
   AddSize(app, "--max-in-flight", &options->max_in_flight_bytes,
           "Most bytes of rows in answers under way; more are refused [1GiB]")
       ->group(group);
+  AddSize(app, "--max-shared-memory", &options->max_shared_bytes,
+          "Most bytes of memory that clients may share with the daemon; 0 for none [4GiB]")
+      ->group(group);
   app->add_option("--max-stream-fetches", options->max_stream_fetches,
                   "Most unanswered fetches of one stream")
       ->capture_default_str()

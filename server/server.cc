@@ -22,6 +22,7 @@
 #include "server/fetch_handler.h"
 #include "server/in_flight_limit.h"
 #include "server/listening_socket.h"
+#include "server/shm/attachments.h"
 #include "spdlog/spdlog.h"
 
 namespace engram::server {
@@ -101,6 +102,8 @@ class ServerImpl final : public Server {
     fetch_handler_ = std::make_unique<FetchHandler>(store_.get(), in_flight_, limits);
     engram_ = std::make_unique<EngramService>(store_.get(), fetch_handler_.get(),
                                               options_.max_stream_fetches);
+    attachments_ = std::make_unique<Attachments>(
+        fetch_handler_.get(), AttachmentLimits{.bytes = options_.max_shared_bytes});
     admin_ = std::make_unique<AdminService>(store_.get(), in_flight_);
     auto sockets = Listen();
     if (!sockets.ok()) {
@@ -128,6 +131,7 @@ class ServerImpl final : public Server {
       // last answer is out they are better told what is going on.
       in_flight_->AwaitIdle(grace);
       acceptor_.reset();
+      attachments_->Stop();
       grpc_->Shutdown(absl::ToChronoTime(deadline));
       admin_->AwaitTasks();
     });
@@ -201,9 +205,14 @@ class ServerImpl final : public Server {
   }
 
   absl::Status Accept(std::vector<ListeningSocket> sockets) {
-    auto acceptor = Acceptor::Start(std::move(sockets), [this](UniqueFd connection) {
-      grpc::AddInsecureChannelFromFd(grpc_.get(), connection.Release());
-    });
+    auto acceptor =
+        Acceptor::Start(std::move(sockets), [this](UniqueFd connection, char first_byte) {
+          if (first_byte == shm::kMagic[0]) {
+            attachments_->Attach(std::move(connection));
+          } else {
+            grpc::AddInsecureChannelFromFd(grpc_.get(), connection.Release());
+          }
+        });
     if (!acceptor.ok()) {
       return acceptor.status();
     }
@@ -227,6 +236,7 @@ class ServerImpl final : public Server {
   std::shared_ptr<InFlightLimit> in_flight_;
   std::unique_ptr<FetchHandler> fetch_handler_;
   std::unique_ptr<EngramService> engram_;
+  std::unique_ptr<Attachments> attachments_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Acceptor> acceptor_;

@@ -28,6 +28,9 @@ struct ServerOptions {
   uint64_t max_in_flight_bytes = uint64_t{1} << 30;
   // Most unanswered fetches of one stream.
   uint32_t max_stream_fetches = 64;
+  // Most bytes of memory that clients of the Unix socket may share with the daemon, all together;
+  // 0: none may.
+  uint64_t max_shared_bytes = uint64_t{4} << 30;
   // Serve the reflection service, which lets tools list the rpcs.
   bool reflection = false;
 };

@@ -55,7 +55,9 @@ struct FetchOptions {
   TableRef table;
   absl::Span<const RowId> row_ids;  // [groups x group_size], group-major
   absl::Span<std::byte> rows;       // out: [row_ids x row_bytes], in the order of row_ids
-  absl::Span<Tier> tiers{};         // out: [groups], or empty if not wanted
+  // Others may write to `rows`, and to `tiers`, at any time: nothing is ever read from there.
+  bool rows_are_shared = false;
+  absl::Span<Tier> tiers{};  // out: [groups], or empty if not wanted
   absl::Time deadline = absl::InfiniteFuture();
 };
 using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;

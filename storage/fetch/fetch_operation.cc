@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,9 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
 
  private:
   void Begin(IoScheduler* scheduler) {
+    if (options_.rows_are_shared) {
+      own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
+    }
     ListReads();
     const std::vector<size_t> bounds = SplitReads(scheduler->threads());
     parts_left_.store(bounds.size() - 1, std::memory_order_relaxed);
@@ -51,13 +56,19 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
   void ListReads() {
     const uint32_t group_size = table_.spec().group_size;
     reads_.reserve(misses_.size() * group_size);
-    for (const uint32_t group : misses_) {
-      for (uint32_t i = group * group_size; i < (group + 1) * group_size; ++i) {
-        reads_.push_back({.row_id = options_.row_ids[i], .destination = i});
+    for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
+      const uint32_t first_id = misses_[miss] * group_size;
+      const uint32_t first_row = own_rows_ == nullptr ? first_id : miss * group_size;
+      for (uint32_t i = 0; i < group_size; ++i) {
+        reads_.push_back({.row_id = options_.row_ids[first_id + i], .destination = first_row + i});
       }
     }
     std::sort(reads_.begin(), reads_.end());
   }
+
+  size_t group_bytes() const { return size_t{table_.spec().group_size} * table_.spec().row_bytes; }
+
+  std::byte* rows() const { return own_rows_ == nullptr ? options_.rows.data() : own_rows_.get(); }
 
   // Cuts reads_ into runs for several threads; no page is in two of them, so none is read twice.
   // Returns the runs' bounds: the first is 0, the last reads_.size().
@@ -100,8 +111,7 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
                        " before the reads were started"));
     }
     ColdReadStats stats;
-    absl::Status status =
-        table_.cold().ReadRows(reads, options_.rows.data(), options_.deadline, &stats);
+    absl::Status status = table_.cold().ReadRows(reads, rows(), options_.deadline, &stats);
     table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
     return status;
   }
@@ -122,6 +132,29 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
     failed_.store(true, std::memory_order_relaxed);
   }
 
+  void AdmitToRam() {
+    if (own_rows_ == nullptr) {
+      table_.ram().Admit(options_.row_ids, options_.rows.data(), misses_);
+      return;
+    }
+    std::vector<RowId> ids;
+    std::vector<uint32_t> groups(misses_.size());
+    std::iota(groups.begin(), groups.end(), 0);
+    for (const uint32_t group : misses_) {
+      const auto of_group =
+          options_.row_ids.subspan(group * table_.spec().group_size, table_.spec().group_size);
+      ids.insert(ids.end(), of_group.begin(), of_group.end());
+    }
+    table_.ram().Admit(ids, own_rows_.get(), groups);
+  }
+
+  void CopyOwnRows() const {
+    for (size_t miss = 0; own_rows_ != nullptr && miss < misses_.size(); ++miss) {
+      std::memcpy(options_.rows.data() + misses_[miss] * group_bytes(),
+                  own_rows_.get() + miss * group_bytes(), group_bytes());
+    }
+  }
+
   void Finish() {
     absl::Status status;
     {
@@ -129,7 +162,8 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
       status = status_;
     }
     if (status.ok()) {
-      table_.ram().Admit(options_.row_ids, options_.rows.data(), misses_);
+      CopyOwnRows();
+      AdmitToRam();
       const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
       table_.CountFetch(groups, groups - misses_.size(), absl::Now() - start_);
     } else {
@@ -146,6 +180,9 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
   const std::vector<uint32_t> misses_;  // groups, ascending
   const absl::Time start_;
   std::vector<RowRead> reads_;
+  // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
+  // must not get into the RAM tier.
+  std::unique_ptr<std::byte[]> own_rows_;
   std::atomic<size_t> parts_left_{0};
   std::atomic<bool> failed_{false};
 

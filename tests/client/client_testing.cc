@@ -45,7 +45,7 @@ Daemon::Daemon(Transport transport, uint32_t seed, const server::ServerOptions& 
   if (options_.store.ram_budget_bytes == 0) {
     options_.store.ram_budget_bytes = 1 << 20;
   }
-  if (transport == Transport::kUnix) {
+  if (transport != Transport::kTcp) {
     options_.unix_socket = TestPath("sock");
   } else {
     options_.tcp_address = "127.0.0.1:0";
@@ -89,16 +89,20 @@ void Daemon::Drop() {
   ASSERT_TRUE(status.ok()) << status.error_message();
 }
 
-ClientOptions TestClientOptions(const std::string& address) {
+ClientOptions TestClientOptions(const std::string& address, Transport transport) {
   return {.address = address,
           .connect_timeout = absl::Seconds(20),
           .min_backoff = absl::Milliseconds(10),
-          .max_backoff = absl::Milliseconds(100)};
+          .max_backoff = absl::Milliseconds(100),
+          .shared_memory_bytes = transport == Transport::kShared ? uint64_t{16} << 20 : 0};
 }
 
-std::unique_ptr<Client> MustConnect(const std::string& address) {
-  auto client = Client::Connect(TestClientOptions(address));
+std::unique_ptr<Client> MustConnect(const std::string& address, Transport transport) {
+  auto client = Client::Connect(TestClientOptions(address, transport));
   EXPECT_TRUE(client.ok()) << client.status();
+  if (client.ok() && transport == Transport::kShared) {
+    EXPECT_EQ((*client)->shared_memory(), absl::OkStatus());
+  }
   return client.ok() ? *std::move(client) : nullptr;
 }
 
@@ -239,7 +243,9 @@ v1::FetchResponse RightAnswer(const v1::FetchRequest& request) {
 }
 
 std::string TransportName(const testing::TestParamInfo<Transport>& param) {
-  return param.param == Transport::kUnix ? "Unix" : "Tcp";
+  return param.param == Transport::kUnix  ? "Unix"
+         : param.param == Transport::kTcp ? "Tcp"
+                                          : "SharedMemory";
 }
 
 }  // namespace engram

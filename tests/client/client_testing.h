@@ -21,7 +21,8 @@
 
 namespace engram {
 
-enum class Transport { kUnix, kTcp };
+// How a client gets at a daemon; kUnix and kShared are the same to the daemon.
+enum class Transport { kUnix, kTcp, kShared };
 
 // A path for the running test, below the test's temporary directory and short enough for a socket.
 std::string TestPath(const std::string& name);
@@ -54,11 +55,12 @@ class Daemon {
   std::unique_ptr<server::Server> server_;
 };
 
-// Options with short waits.
-ClientOptions TestClientOptions(const std::string& address);
+// Options with short waits, and shared memory only where the transport says so.
+ClientOptions TestClientOptions(const std::string& address, Transport transport = Transport::kUnix);
 
 // Both fail the running test on an error.
-std::unique_ptr<Client> MustConnect(const std::string& address);
+std::unique_ptr<Client> MustConnect(const std::string& address,
+                                    Transport transport = Transport::kUnix);
 std::unique_ptr<Table> MustOpen(Client& client, const std::string& name = "t/layer1");
 
 // The row ids of `groups` random groups of the table.

@@ -28,7 +28,7 @@ class FetchTest : public testing::TestWithParam<Transport> {
   }
 
   Daemon daemon_{GetParam()};
-  std::unique_ptr<Client> client_ = MustConnect(daemon_.address());
+  std::unique_ptr<Client> client_ = MustConnect(daemon_.address(), GetParam());
   std::unique_ptr<Table> table_ = MustOpen(*client_);
 };
 
@@ -205,7 +205,7 @@ TEST_P(FetchTest, UnknownTablesAndVersions) {
 }
 
 TEST_P(FetchTest, SeveralConnections) {
-  ClientOptions options = TestClientOptions(daemon_.address());
+  ClientOptions options = TestClientOptions(daemon_.address(), GetParam());
   options.connections = 3;
   auto client = Client::Connect(options);
   ASSERT_TRUE(client.ok()) << client.status();
@@ -215,7 +215,8 @@ TEST_P(FetchTest, SeveralConnections) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FetchTest, testing::Values(Transport::kUnix, Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(All, FetchTest,
+                         testing::Values(Transport::kUnix, Transport::kTcp, Transport::kShared),
                          TransportName);
 
 }  // namespace

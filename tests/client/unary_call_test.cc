@@ -247,7 +247,7 @@ class RestartTest : public testing::TestWithParam<Transport> {
   }
 
   Daemon daemon_{GetParam()};
-  std::unique_ptr<Client> client_ = MustConnect(daemon_.address());
+  std::unique_ptr<Client> client_ = MustConnect(daemon_.address(), GetParam());
   std::unique_ptr<Table> table_ = MustOpen(*client_);
 };
 
@@ -298,7 +298,8 @@ TEST_P(RestartTest, OtherContentIsRefused) {
   EXPECT_NE(MustOpen(*client_)->digest(), table_->digest());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RestartTest, testing::Values(Transport::kUnix, Transport::kTcp),
+INSTANTIATE_TEST_SUITE_P(All, RestartTest,
+                         testing::Values(Transport::kUnix, Transport::kTcp, Transport::kShared),
                          TransportName);
 
 }  // namespace

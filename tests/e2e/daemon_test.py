@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,22 +106,31 @@ def test_newer_format_is_refused(daemon):
     daemon.start()
 
 
-def test_callers_of_a_frozen_daemon_are_told(daemon):
-    """One that is connected already, and one that comes later."""
+def start_replay(daemon, address):
+    """Returns a replay under way whose requests are more than a connection's buffers hold."""
     replay = subprocess.Popen(
-        [os.path.join(daemon.bin_dir, "engramctl"), "--address", daemon.address, "replay",
+        [os.path.join(daemon.bin_dir, "engramctl"), "--address", address, "replay",
          DATA + "/prose_excerpt.u32.zst", "--config", daemon.dir + "/small/config.json",
-         "--token-map", DATA + "/token_map.u32.zst", "--name", MODEL, "--passes", "1000"],
+         "--token-map", DATA + "/token_map.u32.zst", "--name", MODEL, "--passes", "100000",
+         "--chunk", "4096", "--in-flight", "8"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while " of " not in replay.stderr.readline():  # the first line of progress
         expect(replay.poll() is None, "replay ended too early")
+    return replay
+
+
+def test_callers_of_a_frozen_daemon_are_told(daemon):
+    """Those that are connected already, by shared memory or gRPC, and one that comes later."""
+    port = re.search(r"listening on 127.0.0.1:0, port (\d+)", daemon.log()[daemon.log_mark:])[1]
+    replays = [start_replay(daemon, address) for address in (daemon.address, "127.0.0.1:" + port)]
     daemon.process.send_signal(signal.SIGSTOP)
     fetch = daemon.ctl("fetch", "model/layer1", "--ids", "1,2,3,4,5,6,7,8", check=False)
-    _, replay_error = replay.communicate(timeout=120)
+    errors = [replay.communicate(timeout=120)[1] for replay in replays]
     daemon.process.send_signal(signal.SIGCONT)
     expect(fetch.returncode == 3, f"fetch ended with {fetch.returncode}: {fetch.stderr}")
     expect(daemon.socket in fetch.stderr, fetch.stderr)
-    expect(replay.returncode == 3, f"replay ended with {replay.returncode}: {replay_error}")
+    for replay, error in zip(replays, errors):
+        expect(replay.returncode == 3, f"replay ended with {replay.returncode}: {error}")
     daemon.ctl("fetch", "model/layer1", "--ids", "1,2,3,4,5,6,7,8")
 
 
@@ -132,7 +142,7 @@ def test_sigint_stops_too(daemon):
 
 
 def main():
-    with Daemon(sys.argv[1]) as daemon:
+    with Daemon(sys.argv[1], "--listen", "127.0.0.1:0") as daemon:
         for name, test in list(globals().items()):
             if name.startswith("test_"):
                 print(name)

@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -22,6 +23,10 @@ namespace engram::server {
 namespace {
 
 UniqueFd NewSocket() { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+
+void Say(const UniqueFd& fd, const std::string& bytes) {
+  ASSERT_EQ(write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+}
 
 bool Connect(const UniqueFd& fd, const std::string& path) {
   sockaddr_un address = {};
@@ -37,17 +42,21 @@ class AcceptorTest : public testing::Test {
   }
   ~AcceptorTest() override { std::filesystem::remove_all(dir_); }
 
-  std::unique_ptr<Acceptor> StartAcceptor() {
+  std::unique_ptr<Acceptor> StartAcceptor(absl::Duration patience = absl::Hours(1)) {
     std::vector<ListeningSocket> sockets;
     for (const char* name : {"a", "b"}) {
       auto socket = ListeningSocket::Unix(dir_ + "/" + name, 0600);
       EXPECT_TRUE(socket.ok()) << socket.status();
       sockets.push_back(*std::move(socket));
     }
-    auto acceptor = Acceptor::Start(std::move(sockets), [this](UniqueFd connection) {
-      absl::MutexLock lock(&mutex_);
-      accepted_.push_back(std::move(connection));
-    });
+    auto acceptor = Acceptor::Start(
+        std::move(sockets),
+        [this](UniqueFd connection, char first_byte) {
+          absl::MutexLock lock(&mutex_);
+          accepted_.push_back(std::move(connection));
+          first_bytes_.push_back(first_byte);
+        },
+        patience);
     EXPECT_TRUE(acceptor.ok()) << acceptor.status();
     return *std::move(acceptor);
   }
@@ -75,18 +84,61 @@ class AcceptorTest : public testing::Test {
   const std::string dir_;
   absl::Mutex mutex_;
   std::vector<UniqueFd> accepted_ ABSL_GUARDED_BY(mutex_);
+  std::string first_bytes_ ABSL_GUARDED_BY(mutex_);
 };
 
 TEST_F(AcceptorTest, AcceptsFromAllSockets) {
   const auto acceptor = StartAcceptor();
   const UniqueFd first = NewSocket();
   ASSERT_TRUE(Connect(first, dir_ + "/a"));
+  Say(first, "PRI");
   AwaitAccepted(1);
   const UniqueFd second = NewSocket();
   ASSERT_TRUE(Connect(second, dir_ + "/b"));
+  Say(second, "E");
   AwaitAccepted(2);
   ExpectConnected(first, 0);
   ExpectConnected(second, 1);
+  absl::MutexLock lock(&mutex_);
+  EXPECT_EQ(first_bytes_, "PE");
+  char bytes[4] = {};
+  EXPECT_EQ(read(accepted_[0].get(), bytes, sizeof(bytes)), 3) << "what was looked at is gone";
+}
+
+TEST_F(AcceptorTest, AConnectionThatSaysNothingHoldsUpNoOther) {
+  const auto acceptor = StartAcceptor();
+  const UniqueFd silent = NewSocket();
+  ASSERT_TRUE(Connect(silent, dir_ + "/a"));
+  const UniqueFd other = NewSocket();
+  ASSERT_TRUE(Connect(other, dir_ + "/a"));
+  Say(other, "P");
+  AwaitAccepted(1);
+  Say(silent, "P");
+  AwaitAccepted(2);
+  ExpectConnected(silent, 1);
+}
+
+TEST_F(AcceptorTest, ClosesConnectionsThatSayNothing) {
+  const auto acceptor = StartAcceptor(/*patience=*/absl::Milliseconds(20));
+  const UniqueFd silent = NewSocket();
+  ASSERT_TRUE(Connect(silent, dir_ + "/a"));
+  char byte = 0;
+  EXPECT_EQ(read(silent.get(), &byte, 1), 0);
+}
+
+TEST_F(AcceptorTest, OfManySilentConnectionsTheOldestGo) {
+  const auto acceptor = StartAcceptor();
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 257; ++i) {
+    silent.push_back(NewSocket());
+    ASSERT_TRUE(Connect(silent.back(), dir_ + "/a"));
+  }
+  char byte = 0;
+  EXPECT_EQ(read(silent.front().get(), &byte, 1), 0);
+  for (size_t i = 1; i < silent.size(); ++i) {
+    Say(silent[i], "P");
+  }
+  AwaitAccepted(256);
 }
 
 TEST_F(AcceptorTest, NoLongerListensWhenItIsGone) {
@@ -132,6 +184,7 @@ TEST_F(AcceptorTest, TurnsConnectionsAwayWhileDescriptorsAreShort) {
   EXPECT_THAT(connected, testing::Each(true));
   EXPECT_THAT(received, testing::Each(0)) << "a connection was not turned away";
   ASSERT_TRUE(Connect(clients[3], dir_ + "/a"));
+  Say(clients[3], "P");
   AwaitAccepted(1);
   ExpectConnected(clients[3], 0);
 }

@@ -1,0 +1,29 @@
+// A fetch under way, whatever carries it.
+#ifndef ENGRAM_CLIENT_FETCH_CALL_H_
+#define ENGRAM_CLIENT_FETCH_CALL_H_
+
+#include "absl/status/status.h"
+
+namespace engram {
+
+// What a Ticket holds. One thread at a time. Whoever started it must Close it before letting go.
+class FetchCall {
+ public:
+  virtual ~FetchCall() = default;
+
+  // Waits until the fetch is done and returns its status.
+  virtual absl::Status Wait() = 0;
+
+  // Whether Wait would return at once.
+  virtual bool done() = 0;
+
+  // Makes the status CANCELLED, unless the fetch is done.
+  virtual void Cancel() = 0;
+
+  // Cancels the fetch, and waits until its outputs are no longer written. Not for gRPC's threads.
+  virtual void Close() = 0;
+};
+
+}  // namespace engram
+
+#endif  // ENGRAM_CLIENT_FETCH_CALL_H_

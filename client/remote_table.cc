@@ -1,0 +1,99 @@
+#include "client/remote_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include "absl/strings/str_cat.h"
+#include "client/fetch_request.h"
+#include "client/shm/shared_call.h"
+#include "client/unary_call.h"
+#include "proto/fetch_wire.h"
+
+namespace engram {
+namespace {
+
+constexpr char kFetch[] = "/engram.v1.Engram/Fetch";
+
+TableSpec FromProto(const v1::TableSpec& spec) {
+  return {.rows = spec.rows(),
+          .row_bytes = spec.row_bytes(),
+          .value_format = static_cast<ValueFormat>(spec.value_format()),
+          .values_per_row = spec.values_per_row(),
+          .scale_block = spec.scale_block(),
+          .scalar_scale = spec.scalar_scale(),
+          .group_size = spec.group_size(),
+          .orders = {spec.orders().begin(), spec.orders().end()}};
+}
+
+absl::Status Receive(grpc::ByteBuffer* answer, absl::Span<std::byte> rows, absl::Span<Tier> tiers) {
+  v1::FetchResponse head;
+  const absl::Span<std::byte> tier_bytes(reinterpret_cast<std::byte*>(tiers.data()), tiers.size());
+  absl::Status status = wire::DecodeFetchResponse(answer, rows, tier_bytes, &head);
+  if (status.ok() && head.has_error()) {
+    status = absl::InternalError(
+        absl::StrCat("the answer is a stream's error: ", head.error().ShortDebugString()));
+  }
+  return status;
+}
+
+}  // namespace
+
+RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<SharedMemory> memory,
+                         const v1::OpenTableResponse& opened)
+    : memory_(std::move(memory)),
+      spec_(FromProto(opened.spec())),
+      max_fetch_rows_(opened.max_fetch_rows()) {
+  const v1::TableIdentity& identity = opened.identity();
+  auto fetcher = std::make_shared<GrpcFetcher>();
+  fetcher->channels = std::move(channels);
+  fetcher->identity = identity;
+  for (const bool report_tiers : {false, true}) {
+    v1::FetchRequest head;
+    *head.mutable_table() = identity;
+    head.set_report_tiers(report_tiers);
+    fetcher->heads[report_tiers ? 1 : 0] = head.SerializeAsString();
+  }
+  fetcher_ = std::move(fetcher);
+  call_.version = identity.version();
+  call_.name_bytes = static_cast<uint32_t>(std::min(identity.name().size(), shm::kMaxNameBytes));
+  std::memcpy(call_.name, identity.name().data(), call_.name_bytes);
+  std::memcpy(call_.digest, identity.digest().data(),
+              std::min(identity.digest().size(), sizeof(call_.digest)));
+}
+
+std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::Start(absl::Span<const uint32_t> row_ids,
+                                                           absl::Span<std::byte> rows,
+                                                           const FetchOptions& options) const {
+  const absl::Span<Tier> tiers = options.tiers;
+  return UnaryCall::Start(
+      channels, kFetch, EncodeFetchRequest(heads[tiers.empty() ? 0 : 1], row_ids), options.deadline,
+      [rows, tiers](grpc::ByteBuffer* answer) { return Receive(answer, rows, tiers); });
+}
+
+Ticket RemoteTable::Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
+                           const FetchOptions& options) {
+  absl::Status status = ValidateFetch(*this, row_ids, rows, options.tiers);
+  if (status.ok() && memory_->Poisoned(rows)) {
+    status = absl::FailedPreconditionError(
+        "a daemon that hangs may write to this RowBuffer whenever it goes on: use another one");
+  }
+  if (!status.ok()) {
+    return Ticket(UnaryCall::Refused(std::move(status)));
+  }
+  if (auto link = memory_->Link(); link != nullptr) {
+    auto call =
+        SharedCall::Start(std::move(link), call_, row_ids, rows, options,
+                          [fetcher = fetcher_, rows, options](absl::Span<const uint32_t> ids) {
+                            return fetcher->Start(ids, rows, options);
+                          });
+    if (call != nullptr) {
+      return Ticket(std::move(call));
+    }
+  }
+  return Ticket(fetcher_->Start(row_ids, rows, options));
+}
+
+}  // namespace engram
