@@ -71,4 +71,14 @@ double ChildProcess::CpuSeconds() const {
   return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+uint64_t ChildProcess::ResidentBytes() const {
+  std::ifstream file(absl::StrCat("/proc/", pid_, "/status"));
+  std::string field;
+  while (file >> field && field != "RssAnon:") {
+  }
+  uint64_t kilobytes = 0;
+  file >> kilobytes;
+  return kilobytes << 10;
+}
+
 }  // namespace engram::bench

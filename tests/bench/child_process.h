@@ -33,6 +33,9 @@ class ChildProcess {
   // What it has used so far, user and system; 0 once it has ended.
   double CpuSeconds() const;
 
+  // The memory of its own that it has now, files and shared memory excluded; 0 once it has ended.
+  uint64_t ResidentBytes() const;
+
  private:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}
   const pid_t pid_;

@@ -15,8 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "client/engram_client.h"
-#include "storage/tiered_store.h"
+#include "tests/bench/bench_daemon.h"
 #include "tests/bench/bench_table.h"
 #include "tests/bench/child_process.h"
 #include "tests/bench/echo_client.h"
@@ -29,13 +28,12 @@ namespace {
 
 using storage::RowId;
 
-constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 constexpr size_t kBatches = 64;
 
 // A server, what asks it for one answer, and what was measured.
 struct Service {
   std::string name;
-  std::unique_ptr<ChildProcess> process = nullptr;
+  std::function<double()> cpu_seconds = nullptr;  // of the server so far
   // Gets the rows of a batch into the output.
   std::function<absl::Status(absl::Span<const RowId> batch, absl::Span<std::byte> rows)> get =
       nullptr;
@@ -83,61 +81,22 @@ class GrpcBench {
 
  private:
   absl::Status StartDaemon() {
-    const std::string data_dir = dir_->Path("store");
-    {
-      auto store = storage::TieredStore::Open({.data_dir = data_dir});
-      absl::Status status = store.status();
-      if (status.ok()) {
-        status = ImportBenchTable(spec_, dir_->Path("table"), store->get());
-      }
-      if (!status.ok()) {
-        return status;
-      }
+    auto daemon = BenchDaemon::StartWhole(spec_, *dir_);
+    if (!daemon.ok()) {
+      return daemon.status();
     }
-    constexpr uint64_t kBesideRows = uint64_t{64} << 20;
-    const std::string socket = dir_->Path("engram.sock");
-    auto process = ChildProcess::Start({kThisProgram, "serve-tables", "--data-dir", data_dir,
-                                        "--socket", socket, "--ram-bytes",
-                                        absl::StrCat(spec_.table_bytes() + kBesideRows)});
-    if (!process.ok()) {
-      return process.status();
-    }
-    auto client = Client::Connect(
-        {.address = absl::StrCat("unix:", socket), .connect_timeout = kStartTimeout});
+    daemon_ = *std::move(daemon);
+    auto client = daemon_->Connect(/*shared_memory_bytes=*/0);
     if (!client.ok()) {
       return client.status();
     }
     client_ = *std::move(client);
-    auto table = client_->OpenTable(kBenchTable);
-    if (!table.ok()) {
-      return table.status();
-    }
-    table_ = *std::move(table);
-    services_.push_back({.name = "engramd",
-                         .process = *std::move(process),
-                         .get = [this](absl::Span<const RowId> batch, absl::Span<std::byte> rows) {
-                           return table_->Fetch(batch, rows);
-                         }});
-    return AwaitAllInRam();
-  }
-
-  // The daemon loads the table in the background.
-  absl::Status AwaitAllInRam() {
-    std::vector<Tier> tiers(options_.batch_rows / options_.group_size);
-    const absl::Time end = absl::Now() + kStartTimeout;
-    for (size_t i = 0; i < kBatches && absl::Now() < end;) {
-      const absl::Status status =
-          table_->Fetch(batches_[i], absl::MakeSpan(rows_), {.tiers = absl::MakeSpan(tiers)});
-      if (!status.ok()) {
-        return status;
-      }
-      if (std::count(tiers.begin(), tiers.end(), Tier::kRam) ==
-          static_cast<ptrdiff_t>(tiers.size())) {
-        ++i;
-      }
-    }
-    return absl::Now() < end ? absl::OkStatus()
-                             : absl::InternalError("the daemon does not hold all rows in RAM");
+    services_.push_back(
+        {.name = "engramd",
+         .cpu_seconds = [this] { return daemon_->CpuSeconds(); },
+         .get = [this](absl::Span<const RowId> batch,
+                       absl::Span<std::byte> rows) { return client_.table->Fetch(batch, rows); }});
+    return daemon_->AwaitAllInRam(batches_);
   }
 
   absl::Status StartEcho() {
@@ -155,8 +114,9 @@ class GrpcBench {
       return echo.status();
     }
     echo_ = *std::move(echo);
+    echo_server_ = *std::move(process);
     services_.push_back({.name = "echo",
-                         .process = *std::move(process),
+                         .cpu_seconds = [this] { return echo_server_->CpuSeconds(); },
                          .get =
                              [this](absl::Span<const RowId> batch, absl::Span<std::byte> rows) {
                                const grpc::Slice ids(batch.data(), batch.size() * sizeof(RowId));
@@ -178,11 +138,13 @@ class GrpcBench {
       return redis.status();
     }
     redis_ = *std::move(redis);
+    redis_server_ = *std::move(process);
     services_.push_back({.name = "redis",
-                         .process = *std::move(process),
-                         .get = [this](absl::Span<const RowId> batch, absl::Span<std::byte> rows) {
-                           return redis_->GetRows(batch, spec_.row_bytes, rows.data());
-                         }});
+                         .cpu_seconds = [this] { return redis_server_->CpuSeconds(); },
+                         .get =
+                             [this](absl::Span<const RowId> batch, absl::Span<std::byte> rows) {
+                               return redis_->GetRows(batch, spec_.row_bytes, rows.data());
+                             }});
     return redis_->LoadTable(spec_);
   }
 
@@ -190,7 +152,7 @@ class GrpcBench {
   absl::Status Round(bool counted, Service* service) {
     const std::vector<RowId>* batch = nullptr;
     const absl::Duration client_cpu = CpuTime();
-    const double server_cpu = service->process->CpuSeconds();
+    const double server_cpu = service->cpu_seconds();
     const absl::Time start = absl::Now();
     for (size_t i = 0; i < options_.answers; ++i) {
       batch = &batches_[next_batch_++ % kBatches];
@@ -203,7 +165,7 @@ class GrpcBench {
       const double micros = 1e6 / static_cast<double>(options_.answers);
       service->answer_us.push_back(absl::ToDoubleSeconds(spent) * micros);
       service->client_cpu_us.push_back(absl::ToDoubleSeconds(CpuTime() - client_cpu) * micros);
-      service->server_cpu_us.push_back((service->process->CpuSeconds() - server_cpu) * micros);
+      service->server_cpu_us.push_back((service->cpu_seconds() - server_cpu) * micros);
     }
     return CheckAnswer(*service, *batch);
   }
@@ -226,9 +188,11 @@ class GrpcBench {
   size_t next_batch_ = 0;
   std::vector<std::byte> rows_;
   std::vector<Service> services_;
-  std::unique_ptr<Client> client_;
-  std::unique_ptr<Table> table_;
+  std::unique_ptr<BenchDaemon> daemon_;
+  BenchClient client_;
+  std::unique_ptr<ChildProcess> echo_server_;
   std::unique_ptr<EchoClient> echo_;
+  std::unique_ptr<ChildProcess> redis_server_;
   std::unique_ptr<RedisClient> redis_;
 };
 

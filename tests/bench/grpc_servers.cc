@@ -112,13 +112,15 @@ void TuneMalloc() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
-absl::Status ServeTables(const std::string& data_dir, const std::string& socket,
-                         uint64_t ram_bytes) {
+absl::Status ServeTables(const std::string& data_dir, const std::string& socket, uint64_t ram_bytes,
+                         bool whole) {
   PrepareServer();
   server::ServerOptions options;
   options.store.data_dir = data_dir;
   options.store.ram_budget_bytes = ram_bytes;
-  options.store.whole_tables = {"*"};
+  if (whole) {
+    options.store.whole_tables = {"*"};
+  }
   options.unix_socket = socket;
   const auto server = server::Server::Start(options);
   if (server.ok()) {

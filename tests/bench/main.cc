@@ -22,6 +22,8 @@
 #include "tests/bench/nvme_bench.h"
 #include "tests/bench/ram_bench.h"
 #include "tests/bench/report.h"
+#include "tests/bench/scale_bench.h"
+#include "tests/bench/shm_bench.h"
 
 namespace engram::bench {
 namespace {
@@ -35,6 +37,8 @@ struct Options {
   NvmeBenchOptions nvme;
   ImportBenchOptions import;
   GrpcBenchOptions grpc;
+  ShmBenchOptions shm;
+  ScaleBenchOptions scale;
 };
 
 // One benchmark: its name, and how to run it.
@@ -49,7 +53,9 @@ std::vector<Case> Cases(const Options& options) {
           {"cold-layout", [&] { return RunColdLayoutBench(options.cold_layout, std::cout); }},
           {"nvme", [&] { return RunNvmeBench(options.nvme); }},
           {"import", [&] { return RunImportBench(options.import); }},
-          {"grpc", [&] { return RunGrpcBench(options.grpc); }}};
+          {"grpc", [&] { return RunGrpcBench(options.grpc); }},
+          {"shm", [&] { return RunShmBench(options.shm); }},
+          {"scale", [&] { return RunScaleBench(options.scale); }}};
 }
 
 void AddBytes(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& what) {
@@ -103,6 +109,31 @@ void AddGrpc(CLI::App* app, GrpcBenchOptions* options) {
   AddNumber(app, "--rounds", &options->rounds, "Rounds of all servers in turn");
 }
 
+void AddShm(CLI::App* app, ShmBenchOptions* options) {
+  AddDir(app, &options->dir);
+  AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of the table");
+  AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
+  AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
+  AddNumber(app, "--batch-rows", &options->batch_rows, "Rows of one answer");
+  AddNumber(app, "--answers", &options->answers, "Answers of a transport's round");
+  AddNumber(app, "--token-rows", &options->token_rows, "Rows of a token");
+  AddNumber(app, "--tokens", &options->tokens, "Tokens of a transport's round");
+  AddNumber(app, "--paced-tokens", &options->paced_tokens, "Likewise, one every 10 ms");
+  AddNumber(app, "--rounds", &options->rounds, "Rounds of both transports in turn");
+}
+
+void AddScale(CLI::App* app, ScaleBenchOptions* options) {
+  AddDir(app, &options->dir);
+  AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of the smallest table");
+  AddNumber(app, "--sizes", &options->sizes, "Tables, each four times the one before");
+  AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
+  AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
+  AddBytes(app, "--hot-bytes", &options->hot_bytes, "Rows of each table that are hot");
+  AddNumber(app, "--batch-rows", &options->batch_rows, "Rows of one fetch");
+  AddNumber(app, "--batches", &options->batches, "Fetches of a daemon's round");
+  AddNumber(app, "--rounds", &options->rounds, "Rounds of all daemons in turn");
+}
+
 void AddCases(CLI::App* app, Options* options) {
   AddRam(app->add_subcommand("ram", "The RAM tier against a plain gather"), &options->ram);
   CLI::App* hash = app->add_subcommand("hash", "Row ids a second of the n-gram hasher");
@@ -122,6 +153,9 @@ void AddCases(CLI::App* app, Options* options) {
   AddNumber(import, "--rounds", &options->import.rounds, "At least 5; medians are reported");
   AddGrpc(app->add_subcommand("grpc", "Answers from RAM against bare gRPC and Redis"),
           &options->grpc);
+  AddShm(app->add_subcommand("shm", "Answers from RAM by shared memory against gRPC"),
+         &options->shm);
+  AddScale(app->add_subcommand("scale", "The daemon on tables of growing size"), &options->scale);
   app->add_subcommand("all", "All of these with their defaults")
       ->add_option("--report", options->report, "Markdown file to write")
       ->required();
@@ -132,6 +166,7 @@ struct Servers {
   std::string data_dir;
   std::string socket;
   uint64_t ram_bytes = 0;
+  bool whole = false;
   uint64_t block_bytes = 0;
   uint64_t answer_bytes = 0;
   uint32_t row_bytes = 0;
@@ -142,6 +177,7 @@ void AddServers(CLI::App* app, Servers* servers) {
   tables->add_option("--data-dir", servers->data_dir)->required();
   tables->add_option("--socket", servers->socket)->required();
   tables->add_option("--ram-bytes", servers->ram_bytes)->required();
+  tables->add_flag("--whole", servers->whole);
   CLI::App* echo = app->add_subcommand("serve-echo")->group("");
   echo->add_option("--socket", servers->socket)->required();
   echo->add_option("--block-bytes", servers->block_bytes)->required();
@@ -203,9 +239,10 @@ int Main(int argc, char** argv) {
   const std::string name = app.get_subcommands().front()->get_name();
   if (name == "serve-tables" || name == "serve-echo") {
     const absl::Status status =
-        name == "serve-echo" ? ServeEcho(servers.block_bytes, servers.answer_bytes,
-                                         servers.row_bytes, servers.socket)
-                             : ServeTables(servers.data_dir, servers.socket, servers.ram_bytes);
+        name == "serve-echo"
+            ? ServeEcho(servers.block_bytes, servers.answer_bytes, servers.row_bytes,
+                        servers.socket)
+            : ServeTables(servers.data_dir, servers.socket, servers.ram_bytes, servers.whole);
     return status.ok() ? 0 : Fail(name, status);
   }
   return name == "all" ? RunAll(options) : RunOne(options, name);

@@ -49,6 +49,22 @@ constexpr Figure kFigures[] = {
      "ratio_to_echo"},
     {"grpc", "all in RAM, Unix socket", "bytes/s", "bytes_per_s", "redis_bytes_per_s",
      "Redis, MGET", "ratio_to_redis"},
+    {"shm", "all in RAM, shared memory", "bytes/s", "bytes_per_s", "grpc_bytes_per_s", "gRPC",
+     "ratio_to_grpc"},
+    {"shm", "all in RAM, shared memory", "bytes/s", "bytes_per_s", "limit_bytes_per_s",
+     "plain gather", "ratio_to_limit"},
+    {"shm", "CPU time of both ends, an answer", "us", "cpu_us", "grpc_cpu_us", "gRPC",
+     "cpu_ratio_to_grpc"},
+    {"shm", "a token's rows, back to back, p50", "us", "token_us", "grpc_token_us", "gRPC",
+     "p50_ratio_to_grpc"},
+    {"scale", "start, 16 times the rows", "ms", "start_ms", "small_start_ms", "1 time",
+     "start_ratio"},
+    {"scale", "hot rows, 16 times the rows", "rows/s", "hot_rows_per_s", "small_hot_rows_per_s",
+     "1 time", "hot_ratio"},
+    {"scale", "memory beside the RAM tier, a row", "bytes", "memory_bytes_per_row", "", "", ""},
+    {"scale", "the same at 768 million rows", "bytes", "memory_bytes_768m", "", "", ""},
+    {"shm", "a token's rows every 10 ms, p50", "us", "paced_token_us", "grpc_paced_token_us",
+     "gRPC", "paced_p50_ratio_to_grpc"},
 };
 
 std::string WithThousands(double number) {

@@ -29,6 +29,13 @@ CASES = {
                 "import_cpu_s_per_gb", "table_bytes", "disk_bytes"]),
     "grpc": (["--table-bytes", "16m", "--answers", "3", "--rounds", "5"],
              ["bytes_per_s", "echo_bytes_per_s", "ratio_to_echo", "answer_us", "echo_answer_us"]),
+    "scale": (["--table-bytes", "4m", "--hot-bytes", "1m", "--batch-rows", "512", "--batches", "2",
+               "--sizes", "2", "--rounds", "5"],
+              ["start_ms", "start_ratio", "hot_rows_per_s", "hot_ratio"]),
+    "shm": (["--table-bytes", "16m", "--answers", "3", "--tokens", "10", "--paced-tokens", "2",
+             "--rounds", "5"],
+            ["bytes_per_s", "grpc_bytes_per_s", "limit_bytes_per_s", "ratio_to_grpc",
+             "ratio_to_limit", "p50_ratio_to_grpc", "paced_p50_ratio_to_grpc"]),
 }
 
 

@@ -1,0 +1,117 @@
+#include "tests/bench/bench_daemon.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/tiered_store.h"
+#include "tests/bench/bench_table.h"
+
+namespace engram::bench {
+namespace {
+
+bool Listens(const std::string& socket_path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, socket_path.data(),
+              std::min(socket_path.size(), sizeof(address.sun_path) - 1));
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool listens = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return listens;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::StartWhole(const storage::TableSpec& spec,
+                                                                     const ScratchDir& dir) {
+  const std::string data_dir = dir.Path("store");
+  if (absl::Status status = ImportTable(spec, data_dir); !status.ok()) {
+    return status;
+  }
+  constexpr uint64_t kBesideRows = uint64_t{64} << 20;
+  return Start(data_dir, spec.table_bytes() + kBesideRows, /*whole=*/true);
+}
+
+absl::Status BenchDaemon::ImportTable(const storage::TableSpec& spec, const std::string& data_dir) {
+  auto store = storage::TieredStore::Open({.data_dir = data_dir});
+  return store.ok() ? ImportBenchTable(spec, data_dir + ".table", store->get()) : store.status();
+}
+
+absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::Start(const std::string& data_dir,
+                                                                uint64_t ram_bytes, bool whole) {
+  const std::string socket = data_dir + ".sock";
+  std::vector<std::string> command = {
+      kThisProgram, "serve-tables", "--data-dir",  data_dir,
+      "--socket",   socket,         "--ram-bytes", absl::StrCat(ram_bytes)};
+  if (whole) {
+    command.push_back("--whole");
+  }
+  const absl::Time start = absl::Now();
+  auto process = ChildProcess::Start(std::move(command));
+  if (!process.ok()) {
+    return process.status();
+  }
+  auto daemon = absl::WrapUnique(new BenchDaemon(*std::move(process), socket));
+  while (!Listens(socket)) {
+    if (absl::Now() > start + kStartTimeout) {
+      return absl::UnavailableError("the daemon does not start");
+    }
+    absl::SleepFor(absl::Microseconds(200));
+  }
+  daemon->start_time_ = absl::Now() - start;
+  return daemon;
+}
+
+absl::StatusOr<BenchClient> BenchDaemon::Connect(uint64_t shared_memory_bytes) const {
+  BenchClient result;
+  auto client = Client::Connect({.address = absl::StrCat("unix:", socket_),
+                                 .connect_timeout = kStartTimeout,
+                                 .shared_memory_bytes = shared_memory_bytes});
+  if (!client.ok()) {
+    return client.status();
+  }
+  result.client = *std::move(client);
+  if (shared_memory_bytes > 0 && !result.client->shared_memory().ok()) {
+    return result.client->shared_memory();
+  }
+  auto table = result.client->OpenTable(kBenchTable);
+  if (!table.ok()) {
+    return table.status();
+  }
+  result.table = *std::move(table);
+  return result;
+}
+
+absl::Status BenchDaemon::AwaitAllInRam(
+    const std::vector<std::vector<storage::RowId>>& batches) const {
+  const auto client = Connect(/*shared_memory_bytes=*/0);
+  if (!client.ok()) {
+    return client.status();
+  }
+  const TableSpec& spec = client->table->spec();
+  std::vector<std::byte> rows;
+  std::vector<Tier> tiers;
+  const absl::Time end = absl::Now() + kStartTimeout;
+  for (size_t i = 0; i < batches.size() && absl::Now() < end;) {
+    rows.resize(batches[i].size() * spec.row_bytes);
+    tiers.resize(batches[i].size() / spec.group_size);
+    const absl::Status status =
+        client->table->Fetch(batches[i], absl::MakeSpan(rows), {.tiers = absl::MakeSpan(tiers)});
+    if (!status.ok()) {
+      return status;
+    }
+    i += std::all_of(tiers.begin(), tiers.end(), [](Tier tier) { return tier == Tier::kRam; });
+  }
+  return absl::Now() < end ? absl::OkStatus()
+                           : absl::InternalError("the daemon does not hold all rows in RAM");
+}
+
+}  // namespace engram::bench
