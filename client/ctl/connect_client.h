@@ -10,8 +10,10 @@
 
 namespace engram::ctl {
 
+// share_memory: as the client library does by itself; worth its while for many fetches.
 // Returns UNAVAILABLE, at once and as Connection says it, if no daemon answers there.
-absl::StatusOr<std::unique_ptr<Client>> ConnectClient(const std::string& address);
+absl::StatusOr<std::unique_ptr<Client>> ConnectClient(const std::string& address,
+                                                      bool share_memory);
 
 }  // namespace engram::ctl
 

@@ -134,7 +134,7 @@ absl::Status RunFetch(const CommandContext& context, const FetchCommandOptions& 
   absl::StatusOr<std::vector<uint32_t>> ids =
       options.tokens.empty() ? options.ids : HashTokens(options);
   if (!ids.ok()) return ids.status();
-  const auto client = ConnectClient(context.address);
+  const auto client = ConnectClient(context.address, /*share_memory=*/false);
   if (!client.ok()) return client.status();
   const auto table = (*client)->OpenTable(options.table, options.version);
   if (!table.ok()) return table.status();

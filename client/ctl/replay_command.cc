@@ -31,6 +31,7 @@ struct ReplayCommandOptions {
   std::string prefix;
   size_t limit = 0;  // 0: none
   bool no_check = false;
+  bool no_shared_memory = false;
   ReplayOptions replay;
 };
 
@@ -109,8 +110,9 @@ absl::Status RunReplay(const CommandContext& context, const ReplayCommandOptions
     if (!prefix.ok()) return prefix.status();
     report.prefix = *std::move(prefix);
   }
-  const auto client = ConnectClient(context.address);
+  const auto client = ConnectClient(context.address, !options.no_shared_memory);
   if (!client.ok()) return client.status();
+  report.shared_memory = (*client)->shared_memory().ok();
   const auto tables = OpenReplayTables(**client, report.prefix, *hasher, options.replay.check);
   if (!tables.ok()) return tables.status();
 
@@ -174,6 +176,8 @@ void AddReplayCommand(CommandLine& line) {
       ->check(CLI::Range(1, 256).description(""))
       ->type_name("N")
       ->capture_default_str();
+  app->add_flag("--no-shared-memory", options->no_shared_memory,
+                "Fetch by gRPC where memory could be shared with the daemon");
   app->add_option("--passes", replay.passes, "How often to go through the trace")
       ->check(AboveZero())
       ->type_name("N")

@@ -96,7 +96,7 @@ void PrintReport(const ReplayReport& report, std::ostream& out) {
                                : "the rows' bytes were not checked")
       << "\n  throughput: " << rate(result.tokens) << " tokens/s, " << rate(result.rows)
       << " rows/s, " << FormatRate(static_cast<double>(result.bytes) / seconds)
-      << "\n  latency of a chunk: ";
+      << (report.shared_memory ? " by shared memory" : " by gRPC") << "\n  latency of a chunk: ";
   for (const double percent : kPercentiles) {
     out << PercentileName(percent) << " " << FormatLatency(Percentile(result, percent)) << ", ";
   }
@@ -120,6 +120,7 @@ Json ToJson(const ReplayReport& report) {
                {"in_flight", report.options.in_flight},
                {"passes", report.options.passes},
                {"checked", report.options.check},
+               {"transport", report.shared_memory ? "shared_memory" : "grpc"},
                {"complete", result.complete},
                {"tokens", result.tokens},
                {"rows", result.rows},

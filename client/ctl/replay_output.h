@@ -15,6 +15,7 @@ struct ReplayReport {
   size_t layers = 0;
   size_t documents = 0;  // of one pass
   ReplayOptions options = {};
+  bool shared_memory = false;  // how the rows came, or by gRPC
   ReplayResult result = {};
   // Reads from the device for these tables meanwhile, whoever caused them.
   uint64_t cold_reads = 0;

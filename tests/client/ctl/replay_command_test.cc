@@ -94,6 +94,14 @@ TEST_F(ReplayTest, Text) {
                     ContainsRegex("2-grams +[0-9.]+ % +[0-9.]+ % +1,200\n")));
 }
 
+TEST_F(ReplayTest, SaysHowTheRowsCame) {
+  ImportDemo();
+  EXPECT_THAT(Replay({"--limit", "100"}).out, HasSubstr("/s by shared memory\n"));
+  EXPECT_EQ(Replay({"--limit", "100", "--json"}).json()["transport"], "shared_memory");
+  EXPECT_THAT(Replay({"--limit", "100", "--no-shared-memory"}).out, HasSubstr("/s by gRPC\n"));
+  EXPECT_EQ(Replay({"--limit", "100", "--no-shared-memory", "--json"}).json()["transport"], "grpc");
+}
+
 TEST_F(ReplayTest, CtrlCReportsWhatWasDone) {
   ImportDemo();
   const Outcome outcome = Replay({"--passes", "1000000", "--json"},
