@@ -1,5 +1,6 @@
 #include "client/shm/shared_call.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -123,7 +124,7 @@ void SharedCall::Collect() {
       std::memcpy(rows_.data(), answer_.data(), rows_.size());
       tiers += rows_.size();
     }
-    std::memcpy(tiers_.data(), tiers, tiers_.size());
+    std::copy_n(reinterpret_cast<const Tier*>(tiers), tiers_.size(), tiers_.begin());
   }
   status_ = cancelled_ ? absl::CancelledError("the call was cancelled") : std::move(status);
   ids_ = SharedHeap::Block();

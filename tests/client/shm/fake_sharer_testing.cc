@@ -48,8 +48,8 @@ void FakeSharer::Reply(const absl::Status& status) {
   shm::AttachReply reply = {};
   std::copy(std::begin(shm::kMagic), std::end(shm::kMagic), reply.magic);
   reply.code = static_cast<uint32_t>(status.code());
-  reply.message_bytes = static_cast<uint32_t>(status.message().size());
-  std::memcpy(reply.message, status.message().data(), status.message().size());
+  reply.message_bytes =
+      static_cast<uint32_t>(status.message().copy(reply.message, shm::kMaxMessageBytes));
   ASSERT_EQ(write(connection_.get(), &reply, sizeof(reply)), static_cast<ssize_t>(sizeof(reply)));
 }
 
@@ -77,8 +77,8 @@ void FakeSharer::WriteRows(uint32_t slot, std::byte byte) {
 void FakeSharer::Complete(uint32_t slot, const absl::Status& status) {
   shm::Outcome& outcome = region_->slot(slot).outcome;
   outcome.code = static_cast<uint32_t>(status.code());
-  outcome.message_bytes = static_cast<uint32_t>(status.message().size());
-  std::memcpy(outcome.message, status.message().data(), status.message().size());
+  outcome.message_bytes =
+      static_cast<uint32_t>(status.message().copy(outcome.message, shm::kMaxMessageBytes));
   shm::Ring& ring = region_->control().completed;
   ring.entries[completed_ % region_->slots()].store(slot);
   ring.count.store(++completed_);
