@@ -16,7 +16,7 @@ namespace {
 
 // How long the thread looks out for the next submission before it sleeps: longer than a client that
 // works takes to submit again, and nothing beside the time between two steps of a model.
-constexpr absl::Duration kSpin = absl::Microseconds(20);
+constexpr absl::Duration kSpin = absl::Microseconds(50);
 // Of larger fetches the memory of their ids is not kept for the next one.
 constexpr size_t kKeptIds = 16 << 10;
 

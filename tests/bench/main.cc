@@ -129,6 +129,7 @@ void AddScale(CLI::App* app, ScaleBenchOptions* options) {
   AddNumber(app, "--row-bytes", &options->row_bytes, "Of one row");
   AddNumber(app, "--group-size", &options->group_size, "Rows of a group");
   AddBytes(app, "--hot-bytes", &options->hot_bytes, "Rows of each table that are hot");
+  AddNumber(app, "--hot-passes", &options->hot_passes, "Over the hot rows, in a daemon's round");
   AddNumber(app, "--batch-rows", &options->batch_rows, "Rows of one fetch");
   AddNumber(app, "--batches", &options->batches, "Fetches of a daemon's round");
   AddNumber(app, "--rounds", &options->rounds, "Rounds of all daemons in turn");

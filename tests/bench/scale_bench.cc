@@ -85,7 +85,7 @@ class ScaleBench {
   absl::StatusOr<Running> Start(const Size& size, uint64_t ram_bytes) const;
   absl::Status ColdRound(Size* size);
   absl::Status HotRounds();
-  absl::StatusOr<double> RowsPerSecond(const Size& size, const Batches& batches,
+  absl::StatusOr<double> RowsPerSecond(const Size& size, const Batches& batches, int passes,
                                        const Running& running) const;
   nlohmann::json Report() const;
 
@@ -146,12 +146,14 @@ absl::StatusOr<Running> ScaleBench::Start(const Size& size, uint64_t ram_bytes) 
 }
 
 absl::StatusOr<double> ScaleBench::RowsPerSecond(const Size& size, const Batches& batches,
-                                                 const Running& running) const {
+                                                 int passes, const Running& running) const {
   const auto rows = running.buffer->bytes().first(options_.batch_rows * options_.row_bytes);
   const absl::Time start = absl::Now();
-  for (const std::vector<RowId>& batch : batches) {
-    if (absl::Status status = running.client.table->Fetch(batch, rows); !status.ok()) {
-      return status;
+  for (int pass = 0; pass < passes; ++pass) {
+    for (const std::vector<RowId>& batch : batches) {
+      if (absl::Status status = running.client.table->Fetch(batch, rows); !status.ok()) {
+        return status;
+      }
     }
   }
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
@@ -159,7 +161,7 @@ absl::StatusOr<double> ScaleBench::RowsPerSecond(const Size& size, const Batches
       !status.ok()) {
     return status;
   }
-  return static_cast<double>(batches.size() * options_.batch_rows) / seconds;
+  return passes * static_cast<double>(batches.size() * options_.batch_rows) / seconds;
 }
 
 absl::Status ScaleBench::ColdRound(Size* size) {
@@ -167,7 +169,7 @@ absl::Status ScaleBench::ColdRound(Size* size) {
   if (!running.ok()) {
     return running.status();
   }
-  const auto rate = RowsPerSecond(*size, ColdBatches(size->spec), *running);
+  const auto rate = RowsPerSecond(*size, ColdBatches(size->spec), /*passes=*/1, *running);
   if (!rate.ok()) {
     return rate.status();
   }
@@ -193,7 +195,7 @@ absl::Status ScaleBench::HotRounds() {
   // The first round warms up, and is not counted.
   for (int round = 0; round <= options_.rounds; ++round) {
     for (size_t i = 0; i < sizes_.size(); ++i) {
-      const auto rate = RowsPerSecond(sizes_[i], sizes_[i].hot, all[i]);
+      const auto rate = RowsPerSecond(sizes_[i], sizes_[i].hot, options_.hot_passes, all[i]);
       if (!rate.ok()) {
         return rate.status();
       }
@@ -223,6 +225,7 @@ nlohmann::json ScaleBench::Report() const {
   return {{"row_bytes", options_.row_bytes},
           {"group_size", options_.group_size},
           {"hot_bytes", options_.hot_bytes},
+          {"hot_passes", options_.hot_passes},
           {"batch_rows", options_.batch_rows},
           {"batches", options_.batches},
           {"rounds", options_.rounds},

@@ -18,6 +18,7 @@ struct ScaleBenchOptions {
   uint32_t row_bytes = 264;
   uint32_t group_size = 8;
   uint64_t hot_bytes = uint64_t{32} << 20;
+  int hot_passes = 20;  // over the hot rows, in a daemon's round
   size_t batch_rows = 8192;
   size_t batches = 8;
   int rounds = 5;

@@ -63,7 +63,7 @@ class ShmBench {
 
   Batches DrawBatches(size_t rows) const;
   void FillFlat();
-  absl::Status Round(bool counted, Transport* transport);
+  absl::Status Round(bool counted, const GatherVariant& limit);
   absl::Status Answers(bool counted, Transport* transport);
   absl::Status Tokens(bool counted, size_t count, absl::Duration pace, Transport* transport,
                       std::vector<double>* p50);
@@ -147,16 +147,8 @@ absl::StatusOr<nlohmann::json> ShmBench::Run() {
   }
   // The first round warms up, and is not counted.
   for (int round = 0; round <= options_.rounds; ++round) {
-    const bool counted = round > 0;
-    absl::Status status = Round(counted, &shm_);
-    if (status.ok()) {
-      status = Round(counted, &grpc_);
-    }
-    if (!status.ok()) {
+    if (absl::Status status = Round(/*counted=*/round > 0, *fastest); !status.ok()) {
       return status;
-    }
-    if (counted) {
-      limit_us_.push_back(GatherMicros(*fastest));
     }
   }
   return Report();
@@ -171,14 +163,26 @@ double ShmBench::GatherMicros(const GatherVariant& variant) {
   return absl::ToDoubleMicroseconds(absl::Now() - start) / static_cast<double>(options_.answers);
 }
 
-absl::Status ShmBench::Round(bool counted, Transport* transport) {
-  absl::Status status = Answers(counted, transport);
-  if (status.ok()) {
-    status =
-        Tokens(counted, options_.tokens, absl::ZeroDuration(), transport, &transport->token_us);
+// What is compared stands side by side.
+absl::Status ShmBench::Round(bool counted, const GatherVariant& limit) {
+  absl::Status status = Answers(counted, &shm_);
+  const double limit_us = GatherMicros(limit);
+  if (counted) {
+    limit_us_.push_back(limit_us);
   }
   if (status.ok()) {
-    status = Tokens(counted, options_.paced_tokens, kPace, transport, &transport->paced_token_us);
+    status = Answers(counted, &grpc_);
+  }
+  for (Transport* transport : {&shm_, &grpc_}) {
+    if (status.ok()) {
+      status =
+          Tokens(counted, options_.tokens, absl::ZeroDuration(), transport, &transport->token_us);
+    }
+  }
+  for (Transport* transport : {&shm_, &grpc_}) {
+    if (status.ok()) {
+      status = Tokens(counted, options_.paced_tokens, kPace, transport, &transport->paced_token_us);
+    }
   }
   return status;
 }
