@@ -60,6 +60,8 @@ void ServerTest::StartServer(const std::function<void(ServerOptions*)>& change) 
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // The connection's windows stay small, so that a large answer waits for its reader.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   channel_ =
       grpc::CreateCustomChannel("unix:" + socket_, grpc::InsecureChannelCredentials(), arguments);
   engram_ = v1::Engram::NewStub(channel_);
