@@ -19,8 +19,6 @@
 namespace engram {
 namespace {
 
-constexpr char kOpenTable[] = "/engram.v1.Engram/OpenTable";
-
 // How long Connect waits for memory to be shared; after that it goes on meanwhile.
 constexpr absl::Duration kAttachTimeout = absl::Seconds(1);
 constexpr size_t kDigestBytes = 16;

@@ -42,8 +42,8 @@ bool Answers(grpc::GenericStub* stub) {
   probe->context.set_deadline(absl::ToChronoTime(deadline));
   const grpc::Slice no_name;
   probe->request = grpc::ByteBuffer(&no_name, 1);
-  stub->UnaryCall(&probe->context, "/engram.v1.Engram/OpenTable", grpc::StubOptions(),
-                  &probe->request, &probe->answer, [probe](const grpc::Status& status) {
+  stub->UnaryCall(&probe->context, kOpenTable, grpc::StubOptions(), &probe->request, &probe->answer,
+                  [probe](const grpc::Status& status) {
                     probe->code = status.error_code();
                     probe->done.Notify();
                   });

@@ -9,7 +9,8 @@
 
 namespace engram {
 
-std::shared_ptr<SharedCall> SharedCall::Start(std::shared_ptr<SharedLink> link, shm::Call table,
+std::shared_ptr<SharedCall> SharedCall::Start(std::shared_ptr<SharedLink> link,
+                                              const shm::Call& table,
                                               absl::Span<const uint32_t> row_ids,
                                               absl::Span<std::byte> rows,
                                               const FetchOptions& options, Fallback fallback) {

@@ -31,7 +31,7 @@ class SharedCall final : public FetchCall {
   // Starts a fetch that is known to be valid. Null if the link has no memory or slot left for it,
   // or its deadline has passed.
   //   table: the call's identity; all else of it is filled in
-  static std::shared_ptr<SharedCall> Start(std::shared_ptr<SharedLink> link, shm::Call table,
+  static std::shared_ptr<SharedCall> Start(std::shared_ptr<SharedLink> link, const shm::Call& table,
                                            absl::Span<const uint32_t> row_ids,
                                            absl::Span<std::byte> rows, const FetchOptions& options,
                                            Fallback fallback);

@@ -15,21 +15,10 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "proto/ring.h"
 
 namespace engram {
 namespace {
-
-// How long a waiting thread looks out for a completion before it sleeps. A daemon that has to be
-// woken takes about as long to answer.
-constexpr absl::Duration kSpin = absl::Microseconds(50);
-
-void CpuRelax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // Sends the request, and with it the memfd.
 bool SendRequest(int connection, const SharedHeap& heap) {
@@ -120,10 +109,9 @@ std::optional<uint32_t> SharedLink::Submit(const shm::Call& call) {
     slot = free_slots_.back();
     free_slots_.pop_back();
     std::memcpy(&heap_->slot(slot).call, &call, offsetof(shm::Call, name) + call.name_bytes);
-    ring.entries[submitted_ % heap_->slots()].store(slot, std::memory_order_relaxed);
-    ring.count.store(++submitted_);
+    shm::Push(&ring, heap_->slots(), slot, &submitted_);
   }
-  if (ring.asleep.load() != 0 && ring.asleep.exchange(0) != 0) {
+  if (shm::MustRing(&ring)) {
     RingDoorbell();
   }
   return slot;
@@ -193,15 +181,9 @@ void SharedLink::Watch(absl::Time deadline) {
 
 bool SharedLink::AwaitCompletion(uint32_t taken, absl::Time deadline) const {
   shm::Ring& ring = heap_->control().completed;
-  const absl::Time end = std::min(absl::Now() + kSpin, deadline);
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (ring.count.load(std::memory_order_acquire) != taken) {
-        return true;
-      }
-      CpuRelax();
-    }
-  } while (absl::Now() < end);
+  if (shm::SpinForPush(ring, taken, deadline)) {
+    return true;
+  }
   bool connected = true;
   ring.asleep.store(1);
   if (ring.count.load() == taken && AwaitReadable(connection_, deadline)) {

@@ -10,23 +10,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "proto/ring.h"
 
 namespace engram::server {
 namespace {
 
-// How long the thread looks out for the next submission before it sleeps: longer than a client that
-// works takes to submit again, and nothing beside the time between two steps of a model.
-constexpr absl::Duration kSpin = absl::Microseconds(50);
 // Of larger fetches the memory of their ids is not kept for the next one.
 constexpr size_t kKeptIds = 16 << 10;
-
-void CpuRelax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 // The fixed part of a call, and its name, each read once from memory that the client can change.
 struct CallCopy {
@@ -142,15 +132,9 @@ bool Attachment::AwaitSubmission(uint32_t taken) {
   }
   shm::Ring& ring = region_.control().submitted;
   region_.control().awake.fetch_add(1, std::memory_order_relaxed);
-  const absl::Time end = absl::Now() + kSpin;
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (ring.count.load(std::memory_order_acquire) != taken) {
-        return true;
-      }
-      CpuRelax();
-    }
-  } while (absl::Now() < end);
+  if (shm::SpinForPush(ring, taken, absl::InfiniteFuture())) {
+    return true;
+  }
   ring.asleep.store(1);
   ssize_t received = 1;
   if (ring.count.load() == taken) {
@@ -175,9 +159,8 @@ void Attachment::Complete(uint32_t slot, const absl::Status& status) {
 
   shm::Ring& ring = region_.control().completed;
   absl::MutexLock lock(&mutex_);
-  ring.entries[completed_ % region_.slots()].store(slot, std::memory_order_relaxed);
-  ring.count.store(++completed_);
-  if (ring.asleep.load() != 0 && ring.asleep.exchange(0) != 0) {
+  shm::Push(&ring, region_.slots(), slot, &completed_);
+  if (shm::MustRing(&ring)) {
     // Refused where the client has taken none for long: then it will find many.
     send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }

@@ -57,9 +57,10 @@ absl::Status CheckMemfd(int memfd, uint64_t bytes) {
 }  // namespace
 
 absl::StatusOr<Region> Region::Map(int memfd, const shm::AttachRequest& request) {
-  absl::Status status = CheckRequest(request);
-  status.Update(status.ok() ? CheckMemfd(memfd, request.region_bytes) : absl::OkStatus());
-  if (!status.ok()) {
+  if (absl::Status status = CheckRequest(request); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckMemfd(memfd, request.region_bytes); !status.ok()) {
     return status;
   }
   void* const base =

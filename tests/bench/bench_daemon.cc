@@ -1,31 +1,20 @@
 #include "tests/bench/bench_daemon.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/listening_socket.h"
 #include "storage/tiered_store.h"
 #include "tests/bench/bench_table.h"
 
 namespace engram::bench {
 namespace {
 
-bool Listens(const std::string& socket_path) {
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, socket_path.data(),
-              std::min(socket_path.size(), sizeof(address.sun_path) - 1));
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool listens = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return listens;
+bool Listens(const std::string& socket) {
+  return absl::IsFailedPrecondition(server::CheckUnixSocket(socket));
 }
 
 }  // namespace
