@@ -29,6 +29,8 @@ class ChannelSet {
     return *stubs_[turn_.fetch_add(1, std::memory_order_relaxed) % stubs_.size()];
   }
 
+  grpc::GenericStub& stub(size_t i) { return *stubs_[i]; }
+
   const std::string& address() const { return options_.address; }
   size_t size() const { return stubs_.size(); }
 

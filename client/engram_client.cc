@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/channel_set.h"
+#include "client/daemon_probe.h"
+#include "client/fetch_stream.h"
 #include "client/remote_table.h"
 #include "client/row_buffer.h"
 #include "client/shm/shared_memory.h"
@@ -70,7 +72,10 @@ class ClientImpl final : public Client {
  public:
   ClientImpl(std::shared_ptr<ChannelSet> channels, std::shared_ptr<SharedMemory> memory,
              absl::Duration timeout)
-      : channels_(std::move(channels)), memory_(std::move(memory)), timeout_(timeout) {}
+      : channels_(std::move(channels)),
+        streams_(std::make_shared<FetchStreams>(channels_)),
+        memory_(std::move(memory)),
+        timeout_(timeout) {}
 
   absl::StatusOr<std::unique_ptr<Table>> OpenTable(absl::string_view name,
                                                    uint64_t version) override {
@@ -84,7 +89,7 @@ class ClientImpl final : public Client {
     if (absl::Status status = CheckOpened(request, *opened); !status.ok()) {
       return status;
     }
-    return std::make_unique<RemoteTable>(channels_, memory_, *opened);
+    return std::make_unique<RemoteTable>(channels_, streams_, memory_, *opened);
   }
 
   absl::StatusOr<RowBuffer> NewRowBuffer(size_t bytes) override {
@@ -101,6 +106,7 @@ class ClientImpl final : public Client {
 
  private:
   const std::shared_ptr<ChannelSet> channels_;
+  const std::shared_ptr<FetchStreams> streams_;
   const std::shared_ptr<SharedMemory> memory_;
   const absl::Duration timeout_;
 };

@@ -2,7 +2,12 @@
 #ifndef ENGRAM_CLIENT_FETCH_CALL_H_
 #define ENGRAM_CLIENT_FETCH_CALL_H_
 
+#include <cstdint>
+#include <functional>
+#include <memory>
+
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 
 namespace engram {
 
@@ -23,6 +28,9 @@ class FetchCall {
   // Cancels the fetch, and waits until its outputs are no longer written. Not for gRPC's threads.
   virtual void Close() = 0;
 };
+
+// Makes a fetch again, of the same ids in the same order, by other means than it was made by.
+using Fallback = std::function<std::shared_ptr<FetchCall>(absl::Span<const uint32_t> row_ids)>;
 
 }  // namespace engram
 

@@ -63,19 +63,24 @@ absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_id
   return absl::OkStatus();
 }
 
-grpc::ByteBuffer EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids) {
+EncodedRequest EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids) {
   const auto ids_bytes = static_cast<uint32_t>(row_ids.size() * sizeof(uint32_t));
-  const size_t size = head.size() + CodedOutputStream::VarintSize32(kRowIdsTag) +
-                      CodedOutputStream::VarintSize32(ids_bytes) + ids_bytes;
-  auto message = std::make_unique_for_overwrite<uint8_t[]>(size);
-  std::memcpy(message.get(), head.data(), head.size());
-  uint8_t* out = message.get() + head.size();
+  const size_t prefix = head.size() + CodedOutputStream::VarintSize32(kRowIdsTag) +
+                        CodedOutputStream::VarintSize32(ids_bytes);
+  // In words, with the message at the end of them, so that its ids are aligned.
+  const size_t words = (prefix + sizeof(uint32_t) - 1) / sizeof(uint32_t) + row_ids.size();
+  auto memory = std::make_unique_for_overwrite<uint32_t[]>(words);
+  uint32_t* const ids = memory.get() + words - row_ids.size();
+  std::memcpy(ids, row_ids.data(), ids_bytes);
+  uint8_t* const begin = reinterpret_cast<uint8_t*>(ids) - prefix;
+  std::memcpy(begin, head.data(), head.size());
+  uint8_t* out = begin + head.size();
   out = CodedOutputStream::WriteVarint32ToArray(kRowIdsTag, out);
-  out = CodedOutputStream::WriteVarint32ToArray(ids_bytes, out);
-  std::memcpy(out, row_ids.data(), ids_bytes);
-  const grpc::Slice slice(message.release(), size,
-                          [](void* bytes) { delete[] static_cast<uint8_t*>(bytes); });
-  return {&slice, 1};
+  CodedOutputStream::WriteVarint32ToArray(ids_bytes, out);
+  const grpc::Slice slice(
+      begin, prefix + ids_bytes, [](void* all) { delete[] static_cast<uint32_t*>(all); },
+      memory.release());
+  return {.message = grpc::ByteBuffer(&slice, 1), .row_ids = {ids, row_ids.size()}};
 }
 
 }  // namespace engram

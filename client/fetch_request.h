@@ -21,9 +21,15 @@ namespace engram {
 absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
                            absl::Span<const std::byte> rows, absl::Span<const Tier> tiers);
 
-// Serialises an engram.v1.FetchRequest, with one copy of the ids.
+// A serialised engram.v1.FetchRequest.
+struct EncodedRequest {
+  grpc::ByteBuffer message;
+  absl::Span<const uint32_t> row_ids;  // of the message, where they live
+};
+
+// Serialises a request, with one copy of the ids.
 //   head: the serialised request without its ids
-grpc::ByteBuffer EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids);
+EncodedRequest EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids);
 
 }  // namespace engram
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/fetch_request.h"
 #include "client/shm/shared_call.h"
+#include "client/stream_call.h"
 #include "client/unary_call.h"
 #include "proto/fetch_wire.h"
 
@@ -41,14 +42,17 @@ absl::Status Receive(grpc::ByteBuffer* answer, absl::Span<std::byte> rows, absl:
 
 }  // namespace
 
-RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<SharedMemory> memory,
-                         const v1::OpenTableResponse& opened)
+RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels,
+                         std::shared_ptr<FetchStreams> streams,
+                         std::shared_ptr<SharedMemory> memory, const v1::OpenTableResponse& opened)
     : memory_(std::move(memory)),
       spec_(FromProto(opened.spec())),
       max_fetch_rows_(opened.max_fetch_rows()) {
   const v1::TableIdentity& identity = opened.identity();
   auto fetcher = std::make_shared<GrpcFetcher>();
   fetcher->channels = std::move(channels);
+  fetcher->streams = std::move(streams);
+  fetcher->max_stream_fetches = opened.max_stream_fetches();
   fetcher->identity = identity;
   for (const bool report_tiers : {false, true}) {
     v1::FetchRequest head;
@@ -67,9 +71,21 @@ RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<S
 std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::Start(absl::Span<const uint32_t> row_ids,
                                                            absl::Span<std::byte> rows,
                                                            const FetchOptions& options) const {
+  auto call = StreamCall::Start(
+      streams->Next(rows.size()), heads[options.tiers.empty() ? 0 : 1], max_stream_fetches, row_ids,
+      rows, options, [self = shared_from_this(), rows, options](absl::Span<const uint32_t> ids) {
+        return self->StartUnary(ids, rows, options);
+      });
+  return call != nullptr ? call : StartUnary(row_ids, rows, options);
+}
+
+std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::StartUnary(absl::Span<const uint32_t> row_ids,
+                                                                absl::Span<std::byte> rows,
+                                                                const FetchOptions& options) const {
   const absl::Span<Tier> tiers = options.tiers;
   return UnaryCall::Start(
-      channels, kFetch, EncodeFetchRequest(heads[tiers.empty() ? 0 : 1], row_ids), options.deadline,
+      channels, kFetch, EncodeFetchRequest(heads[tiers.empty() ? 0 : 1], row_ids).message,
+      options.deadline,
       [rows, tiers](grpc::ByteBuffer* answer) { return Receive(answer, rows, tiers); });
 }
 

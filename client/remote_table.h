@@ -13,6 +13,7 @@
 #include "client/channel_set.h"
 #include "client/engram_client.h"
 #include "client/fetch_call.h"
+#include "client/fetch_stream.h"
 #include "client/shm/shared_memory.h"
 #include "engram/v1/engram.pb.h"
 #include "proto/shared_memory.h"
@@ -21,8 +22,8 @@ namespace engram {
 
 class RemoteTable final : public Table {
  public:
-  RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<SharedMemory> memory,
-              const v1::OpenTableResponse& opened);
+  RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<FetchStreams> streams,
+              std::shared_ptr<SharedMemory> memory, const v1::OpenTableResponse& opened);
 
   const std::string& name() const override { return fetcher_->identity.name(); }
   uint64_t version() const override { return fetcher_->identity.version(); }
@@ -36,13 +37,19 @@ class RemoteTable final : public Table {
  private:
   // Fetches by gRPC. Shared with the fetches under way, which may outlive the table and come back
   // to it.
-  struct GrpcFetcher {
+  struct GrpcFetcher : std::enable_shared_from_this<GrpcFetcher> {
     std::shared_ptr<ChannelSet> channels;
+    std::shared_ptr<FetchStreams> streams;
     v1::TableIdentity identity;
     std::array<std::string, 2> heads;  // of requests without and with report_tiers
+    uint32_t max_stream_fetches = 0;
 
+    // By a stream that is open already, if there is one.
     std::shared_ptr<FetchCall> Start(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                                      const FetchOptions& options) const;
+    std::shared_ptr<FetchCall> StartUnary(absl::Span<const uint32_t> row_ids,
+                                          absl::Span<std::byte> rows,
+                                          const FetchOptions& options) const;
   };
 
   const std::shared_ptr<SharedMemory> memory_;

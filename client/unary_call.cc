@@ -1,90 +1,20 @@
 #include "client/unary_call.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/slice.h>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "client/daemon_probe.h"
+#include "client/daemon_status.h"
 
 namespace engram {
 namespace {
 
 // How long the daemon may be away for calls without a deadline: enough for a restart.
 constexpr absl::Duration kPatience = absl::Seconds(10);
-
-// gRPC ends no call whose message it is just sending, not by deadline, cancellation or keepalive,
-// and a daemon that hangs leaves a full socket, so that it sends for ever. Then the call is left to
-// gRPC: this long after its deadline, or after it was cancelled;
-constexpr absl::Duration kGrace = absl::Seconds(1);
-// or, without a deadline, when the daemon was waited for this long, and does not say in time that
-// it lives.
-constexpr absl::Duration kLongWait = absl::Seconds(20);
-constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
-
-// A call that asks for a table without a name, left to gRPC likewise.
-struct Probe {
-  grpc::ClientContext context;
-  grpc::ByteBuffer request;
-  grpc::ByteBuffer answer;
-  grpc::StatusCode code = grpc::StatusCode::DEADLINE_EXCEEDED;
-  absl::Notification done;
-};
-
-// Whether the daemon answers a call of a channel at all.
-bool Answers(grpc::GenericStub* stub) {
-  const auto probe = std::make_shared<Probe>();
-  const absl::Time deadline = absl::Now() + kProbeTimeout;
-  probe->context.set_deadline(absl::ToChronoTime(deadline));
-  const grpc::Slice no_name;
-  probe->request = grpc::ByteBuffer(&no_name, 1);
-  stub->UnaryCall(&probe->context, kOpenTable, grpc::StubOptions(), &probe->request, &probe->answer,
-                  [probe](const grpc::Status& status) {
-                    probe->code = status.error_code();
-                    probe->done.Notify();
-                  });
-  return probe->done.WaitForNotificationWithTimeout(kProbeTimeout + kGrace) &&
-         probe->code != grpc::StatusCode::DEADLINE_EXCEEDED &&
-         probe->code != grpc::StatusCode::UNAVAILABLE;
-}
-
-// Channels of calls that are left to gRPC: its threads must not be the last to let go of them.
-void KeepForEver(std::shared_ptr<ChannelSet> channels) {
-  static absl::Mutex mutex;
-  static auto* const kept = new std::set<std::shared_ptr<ChannelSet>>;
-  absl::MutexLock lock(&mutex);
-  kept->insert(std::move(channels));
-}
-
-// Every code that an rpc of the daemon ends with stays what it is.
-absl::Status ToStatus(const grpc::Status& status, const std::string& method) {
-  switch (status.error_code()) {
-    case grpc::StatusCode::OK:
-    case grpc::StatusCode::INVALID_ARGUMENT:
-    case grpc::StatusCode::OUT_OF_RANGE:
-    case grpc::StatusCode::NOT_FOUND:
-    case grpc::StatusCode::FAILED_PRECONDITION:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::DATA_LOSS:
-    case grpc::StatusCode::INTERNAL:
-      return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
-    case grpc::StatusCode::CANCELLED:
-      // Not by this side: a daemon that stops cuts off what takes too long.
-      return absl::UnavailableError(
-          absl::StrCat("cut off by the daemon: ", status.error_message()));
-    default:
-      return absl::InternalError(
-          absl::StrCat("unexpected answer to ", method, ": ",
-                       absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code())),
-                       ": ", status.error_message()));
-  }
-}
 
 }  // namespace
 
@@ -148,7 +78,7 @@ void UnaryCall::CheckDaemon(absl::Time waiting_since) {
   }
   KeepForEver(channels_);  // the probe may outlive this call
   mutex_.Unlock();
-  const bool answers = Answers(attempt->stub);
+  const bool answers = DaemonAnswers(attempt->stub);
   mutex_.Lock();
   if (!answers && attempt_ == attempt) {
     ++failures_;
@@ -214,7 +144,8 @@ void UnaryCall::Try() {
     ++starting_;
   }
   if (deadline_ != absl::InfiniteFuture()) {
-    attempt->context.set_deadline(absl::ToChronoTime(deadline_));
+    // gRPC takes a time before 1970 for none.
+    attempt->context.set_deadline(absl::ToChronoTime(std::max(deadline_, absl::UnixEpoch())));
   }
   stub->UnaryCall(
       &attempt->context, method_, grpc::StubOptions(), &request_, &attempt->answer,
@@ -234,7 +165,7 @@ void UnaryCall::OnAttemptDone(const grpc::Status& grpc_status) {
     }
     receiving_ = true;
   }
-  absl::Status status = ToStatus(grpc_status, method_);
+  absl::Status status = FromDaemon(grpc_status.error_code(), grpc_status.error_message(), method_);
   if (status.ok()) {
     status = receive_(&attempt->answer);
   }

@@ -19,8 +19,6 @@
 
 namespace engram {
 
-inline constexpr char kOpenTable[] = "/engram.v1.Engram/OpenTable";
-
 // Thread-safe. No thread waits for the answer or between attempts: gRPC's call back. Whoever
 // started it must Close it before letting go of it.
 class UnaryCall final : public FetchCall, public std::enable_shared_from_this<UnaryCall> {

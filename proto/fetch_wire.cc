@@ -23,6 +23,9 @@ constexpr uint32_t kRowsTag =
 constexpr uint32_t kTiersTag =
     Wire::MakeTag(v1::FetchResponse::kTiersFieldNumber, Wire::WIRETYPE_LENGTH_DELIMITED);
 
+constexpr uint32_t kTicketTag =
+    Wire::MakeTag(v1::FetchResponse::kTicketFieldNumber, Wire::WIRETYPE_VARINT);
+
 // Reads a length-delimited field into `out`, or skips it if `out` is empty.
 absl::Status ReadBytes(const char* field, absl::Span<std::byte> out, CodedInputStream* in) {
   uint32_t length = 0;
@@ -99,6 +102,29 @@ absl::Status DecodeFetchResponse(grpc::ByteBuffer* message, absl::Span<std::byte
         absl::StrCat("the answer lacks its field ", rows_seen ? "tiers" : "rows"));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> TicketOf(grpc::ByteBuffer* message) {
+  grpc::ProtoBufferReader reader(message);
+  if (!reader.status().ok()) {
+    return absl::InternalError(
+        absl::StrCat("unreadable answer: ", reader.status().error_message()));
+  }
+  CodedInputStream in(&reader);
+  in.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  uint64_t ticket = 0;
+  while (const uint32_t tag = in.ReadTag()) {
+    if (tag == kTicketTag && in.ReadVarint64(&ticket)) {
+      return ticket;
+    }
+    if (tag == kTicketTag || !Wire::SkipField(&in, tag)) {
+      return absl::InternalError(absl::StrCat("malformed answer: bad field, tag ", tag));
+    }
+  }
+  if (!in.ConsumedEntireMessage()) {
+    return absl::InternalError("malformed answer: it does not parse as a FetchResponse");
+  }
+  return ticket;
 }
 
 }  // namespace engram::wire

@@ -4,11 +4,13 @@
 #define ENGRAM_PROTO_FETCH_WIRE_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
 namespace engram::v1 {
@@ -28,6 +30,11 @@ grpc::ByteBuffer EncodeFetchResponse(const v1::FetchResponse& head, const grpc::
 //             both fields.
 absl::Status DecodeFetchResponse(grpc::ByteBuffer* message, absl::Span<std::byte> rows,
                                  absl::Span<std::byte> tiers, v1::FetchResponse* head);
+
+// The ticket of a response, of which the rest need not have been looked at yet: where to put its
+// rows. 0 if it has none. The message stays as it is.
+//   INTERNAL  the message is malformed
+absl::StatusOr<uint64_t> TicketOf(grpc::ByteBuffer* message);
 
 }  // namespace engram::wire
 

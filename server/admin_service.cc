@@ -188,6 +188,9 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
   server->set_inflight_rows(in_flight.rows);
   server->set_inflight_bytes(in_flight.bytes);
   server->set_fetches_rejected(in_flight.rejected);
+  const Attachments::Stats shared = attachments_->stats();
+  server->set_shared_memory_clients(shared.attachments);
+  server->set_shared_memory_bytes(shared.bytes);
   return Finish(context, absl::OkStatus());
 }
 

@@ -12,16 +12,18 @@
 #include "absl/time/time.h"
 #include "engram/v1/engram_admin.grpc.pb.h"
 #include "server/in_flight_limit.h"
+#include "server/shm/attachments.h"
 #include "server/task_stream.h"
 #include "storage/tiered_store.h"
 
 namespace engram::server {
 
-// Thread-safe. The store must outlive it.
+// Thread-safe. The store and the attachments must outlive it.
 class AdminService final : public v1::EngramAdmin::CallbackService {
  public:
-  AdminService(storage::TieredStore* store, std::shared_ptr<InFlightLimit> in_flight)
-      : store_(store), in_flight_(std::move(in_flight)) {}
+  AdminService(storage::TieredStore* store, std::shared_ptr<InFlightLimit> in_flight,
+               const Attachments* attachments)
+      : store_(store), in_flight_(std::move(in_flight)), attachments_(attachments) {}
 
   grpc::ServerUnaryReactor* ListTables(grpc::CallbackServerContext* context,
                                        const v1::ListTablesRequest* request,
@@ -54,6 +56,7 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
 
   storage::TieredStore* const store_;
   const std::shared_ptr<InFlightLimit> in_flight_;
+  const Attachments* const attachments_;
   const absl::Time started_ = absl::Now();
   // An import takes up to 512 MiB of memory.
   Tasks imports_{"imports", 2};

@@ -104,7 +104,7 @@ class ServerImpl final : public Server {
                                               options_.max_stream_fetches);
     attachments_ = std::make_unique<Attachments>(
         fetch_handler_.get(), AttachmentLimits{.bytes = options_.max_shared_bytes});
-    admin_ = std::make_unique<AdminService>(store_.get(), in_flight_);
+    admin_ = std::make_unique<AdminService>(store_.get(), in_flight_, attachments_.get());
     auto sockets = Listen();
     if (!sockets.ok()) {
       return sockets.status();

@@ -59,7 +59,9 @@ Json ServerJson(const v1::ServerStats& server) {
           {"ram_used_bytes", server.ram_used_bytes()},
           {"inflight_rows", server.inflight_rows()},
           {"inflight_bytes", server.inflight_bytes()},
-          {"fetches_rejected", server.fetches_rejected()}};
+          {"fetches_rejected", server.fetches_rejected()},
+          {"shared_memory_clients", server.shared_memory_clients()},
+          {"shared_memory_bytes", server.shared_memory_bytes()}};
 }
 
 }  // namespace

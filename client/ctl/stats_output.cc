@@ -30,7 +30,9 @@ void PrintServer(const v1::ServerStats& server, std::ostream& out) {
       << FormatShare(server.ram_used_bytes(), server.ram_budget_bytes()) << ")\n"
       << "in flight: " << FormatCount(server.inflight_rows()) << " rows, "
       << Bytes(server.inflight_bytes())
-      << "; fetches rejected: " << FormatCount(server.fetches_rejected()) << "\n";
+      << "; fetches rejected: " << FormatCount(server.fetches_rejected()) << "\n"
+      << "shared memory: " << FormatCount(server.shared_memory_clients()) << " clients, "
+      << Bytes(server.shared_memory_bytes()) << "\n";
 }
 
 void PrintTiers(const v1::TableStats& table, std::ostream& out) {

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -25,9 +24,6 @@ namespace engram {
 // answers with UNAVAILABLE, is made again by other means.
 class SharedCall final : public FetchCall {
  public:
-  // Makes the fetch of `row_ids` by other means.
-  using Fallback = std::function<std::shared_ptr<FetchCall>(absl::Span<const uint32_t> row_ids)>;
-
   // Starts a fetch that is known to be valid. Null if the link has no memory or slot left for it,
   // or its deadline has passed.
   //   table: the call's identity; all else of it is filled in

@@ -33,7 +33,7 @@ class RocksColdTable final : public ColdTable {
     const ColdReadStats cost = reader.stats();
     stats->reads += cost.reads;
     stats->bytes_read += cost.bytes_read;
-    stats->unpredicted += cost.unpredicted;
+    stats->read_again += cost.read_again;
     return status;
   }
 

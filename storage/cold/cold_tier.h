@@ -29,9 +29,9 @@ struct RowRead {
 
 // What one call of ReadRows cost.
 struct ColdReadStats {
-  uint64_t reads = 0;        // reads asked of the device
-  uint64_t bytes_read = 0;   // bytes asked of the device
-  uint64_t unpredicted = 0;  // of the reads, those that RocksDB waited for one by one
+  uint64_t reads = 0;       // reads asked of the device
+  uint64_t bytes_read = 0;  // bytes asked of the device
+  uint64_t read_again = 0;  // of the reads, those of pages that RocksDB had to look at
 };
 
 // The pages of one table version: a column family of the database. Thread-safe. The column family,

@@ -6,7 +6,6 @@
 #include "rocksdb/write_batch.h"
 #include "storage/cold/cold_table.h"
 #include "storage/cold/database_impl.h"
-#include "storage/cold/index_loader.h"
 #include "storage/cold/instance.h"
 #include "storage/cold/rocksdb_status.h"
 #include "storage/cold/table_writer.h"
@@ -17,9 +16,7 @@ namespace {
 class RocksDatabase final : public Database {
  public:
   RocksDatabase(std::shared_ptr<Instance> instance, uint64_t segment_bytes)
-      : segment_bytes_(segment_bytes),
-        instance_(std::move(instance)),
-        loader_(std::make_shared<IndexLoader>(instance_.get())) {}
+      : segment_bytes_(segment_bytes), instance_(std::move(instance)) {}
 
   absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ReadCatalog(
       absl::string_view prefix) override {
@@ -67,23 +64,24 @@ class RocksDatabase final : public Database {
       return absl::DataLossError(
           absl::StrCat("the database has no ", ColumnFamilyName(uid), ", which a table is in"));
     }
-    auto files = std::make_shared<SstMap>(instance_->db(), family->handle());
+    auto files =
+        std::make_shared<SstMap>(instance_->db(), family->handle(), instance_->file_system());
     if (const uint64_t pages = PageLayout(spec).page_count(); files->leading_pages() != pages) {
       return absl::DataLossError(absl::StrCat(ColumnFamilyName(uid), " lacks page ",
                                               files->leading_pages(), " of ", pages));
     }
-    return MakeTable(instance_, loader_, family, std::move(files), spec);
+    return NewColdTable(instance_, family, std::move(files), spec);
   }
 
   absl::StatusOr<std::unique_ptr<ColdTableWriter>> NewTable(uint64_t uid,
                                                             const TableSpec& spec) override {
-    return NewColdTableWriter(
-        instance_, uid, spec, segment_bytes_,
-        [instance = instance_, loader = loader_](const std::shared_ptr<ColumnFamily>& family,
-                                                 const TableSpec& table_spec) {
-          auto files = std::make_shared<SstMap>(instance->db(), family->handle());
-          return MakeTable(instance, loader, family, std::move(files), table_spec);
-        });
+    return NewColdTableWriter(instance_, uid, spec, segment_bytes_,
+                              [instance = instance_](const std::shared_ptr<ColumnFamily>& family,
+                                                     const TableSpec& table_spec) {
+                                auto files = std::make_shared<SstMap>(
+                                    instance->db(), family->handle(), instance->file_system());
+                                return NewColdTable(instance, family, std::move(files), table_spec);
+                              });
   }
 
   absl::Status DropUnknownTables(absl::Span<const uint64_t> known_uids) override {
@@ -91,26 +89,15 @@ class RocksDatabase final : public Database {
   }
 
  private:
-  static std::unique_ptr<ColdTable> MakeTable(const std::shared_ptr<Instance>& instance,
-                                              const std::shared_ptr<IndexLoader>& loader,
-                                              const std::shared_ptr<ColumnFamily>& family,
-                                              std::shared_ptr<SstMap> files,
-                                              const TableSpec& spec) {
-    loader->Add(family, files);
-    return NewColdTable(instance, family, std::move(files), spec);
-  }
-
   const uint64_t segment_bytes_;
-  // In the order in which they need each other.
   const std::shared_ptr<Instance> instance_;
-  const std::shared_ptr<IndexLoader> loader_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& dir, ReadEngine* engine,
                                                        const DatabaseConfig& config) {
-  auto instance = Instance::Open(dir, engine, config.file_system);
+  auto instance = Instance::Open(dir, engine, config.file_system, config.max_open_files);
   if (!instance.ok()) {
     return instance.status();
   }

@@ -15,6 +15,8 @@ struct DatabaseConfig {
   // Does everything but random reads.
   std::shared_ptr<rocksdb::FileSystem> file_system = rocksdb::FileSystem::Default();
   uint64_t segment_bytes = uint64_t{64} << 20;  // of an SST file
+  // Most files that the database keeps open; 0: as many as the process may have, nearly.
+  int max_open_files = 0;
 };
 
 // As Database::Open.

@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/cold/aligned_buffer.h"
-#include "storage/cold/read_ahead.h"
 
 namespace engram::storage {
 namespace {
@@ -46,20 +45,21 @@ class DirectFile final : public rocksdb::FSRandomAccessFile {
   IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count,
                      const rocksdb::IOOptions& /*options*/,
                      rocksdb::IODebugContext* /*debug*/) override {
-    ReadAhead* ahead = ReadAhead::Current();
-    std::vector<rocksdb::FSReadRequest*> missed;
+    ReadQueue* queue = file_system_->ThreadQueue();
+    std::vector<ReadRequest> reads(count);
+    std::vector<AlignedBuffer> buffers(count);
     for (size_t i = 0; i < count; ++i) {
-      rocksdb::FSReadRequest& wanted = requests[i];
-      const ReadRequest* landed =
-          ahead == nullptr ? nullptr : ahead->Find(file_.get(), wanted.offset, wanted.len);
-      if (landed == nullptr) {
-        missed.push_back(&wanted);
-      } else {
-        Answer(*landed, &wanted);
-      }
+      constexpr uint64_t kMask = kDirectAlignment - 1;
+      const uint64_t begin = requests[i].offset & ~kMask;
+      const uint64_t end = (requests[i].offset + requests[i].len + kMask) & ~kMask;
+      buffers[i] = NewAlignedBuffer(end - begin);
+      reads[i] = {
+          .fd = file_->fd(), .offset = begin, .length = end - begin, .buffer = buffers[i].get()};
+      queue->Submit(&reads[i]);
     }
-    if (!missed.empty()) {
-      ReadNow(missed, ahead);
+    queue->Await(absl::MakeSpan(reads));
+    for (size_t i = 0; i < count; ++i) {
+      Answer(reads[i], &requests[i]);
     }
     return IOStatus::OK();
   }
@@ -91,28 +91,6 @@ class DirectFile final : public rocksdb::FSRandomAccessFile {
     wanted->status = IOStatus::OK();
   }
 
-  void ReadNow(const std::vector<rocksdb::FSReadRequest*>& missed, ReadAhead* ahead) const {
-    ReadQueue* queue = file_system_->ThreadQueue();
-    std::vector<ReadRequest> reads(missed.size());
-    std::vector<AlignedBuffer> buffers(missed.size());
-    for (size_t i = 0; i < missed.size(); ++i) {
-      constexpr uint64_t kMask = kDirectAlignment - 1;
-      const uint64_t begin = missed[i]->offset & ~kMask;
-      const uint64_t end = (missed[i]->offset + missed[i]->len + kMask) & ~kMask;
-      buffers[i] = NewAlignedBuffer(end - begin);
-      reads[i] = {
-          .fd = file_->fd(), .offset = begin, .length = end - begin, .buffer = buffers[i].get()};
-      queue->Submit(&reads[i]);
-      if (ahead != nullptr) {
-        ahead->CountUnpredicted(end - begin);
-      }
-    }
-    queue->Await(absl::MakeSpan(reads));
-    for (size_t i = 0; i < missed.size(); ++i) {
-      Answer(reads[i], missed[i]);
-    }
-  }
-
   DirectFileSystem* const file_system_;
   const std::shared_ptr<ReadableFile> file_;
 };
@@ -129,8 +107,9 @@ struct ThreadQueues {
 
 }  // namespace
 
-DirectFileSystem::DirectFileSystem(std::shared_ptr<rocksdb::FileSystem> base, ReadEngine* engine)
-    : FileSystemWrapper(base), engine_(engine) {}
+DirectFileSystem::DirectFileSystem(std::shared_ptr<rocksdb::FileSystem> base, ReadEngine* engine,
+                                   int max_kept)
+    : FileSystemWrapper(base), engine_(engine), max_kept_(max_kept) {}
 
 rocksdb::IOStatus DirectFileSystem::NewRandomAccessFile(
     const std::string& path, const rocksdb::FileOptions& /*options*/,
@@ -163,6 +142,16 @@ std::shared_ptr<ReadableFile> DirectFileSystem::OpenShared(const std::string& pa
   }
   return file;
 }
+
+bool DirectFileSystem::Keep() {
+  if (kept_.fetch_add(1, std::memory_order_relaxed) < max_kept_) {
+    return true;
+  }
+  LetGo();
+  return false;
+}
+
+void DirectFileSystem::LetGo() { kept_.fetch_sub(1, std::memory_order_relaxed); }
 
 ReadQueue* DirectFileSystem::ThreadQueue() {
   thread_local ThreadQueues queues;

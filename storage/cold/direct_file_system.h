@@ -2,6 +2,7 @@
 #ifndef ENGRAM_STORAGE_COLD_DIRECT_FILE_SYSTEM_H_
 #define ENGRAM_STORAGE_COLD_DIRECT_FILE_SYSTEM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,14 +16,15 @@
 
 namespace engram::storage {
 
-// Files opened for random access are read with O_DIRECT through the calling thread's ReadQueue, and
-// first of all from its ReadAhead (read_ahead.h). Everything else goes to `base`. To RocksDB the
-// files are buffered ones: alignment is dealt with here, which saves RocksDB a copy of each block.
+// Files opened for random access are read with O_DIRECT through the calling thread's ReadQueue.
+// Everything else goes to `base`. To RocksDB the files are buffered ones: alignment is dealt with
+// here, which saves RocksDB a copy of each block.
 // Thread-safe.
 class DirectFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  // `engine` is not owned.
-  DirectFileSystem(std::shared_ptr<rocksdb::FileSystem> base, ReadEngine* engine);
+  // engine: not owned
+  // max_kept: most files that Keep lets stay open
+  DirectFileSystem(std::shared_ptr<rocksdb::FileSystem> base, ReadEngine* engine, int max_kept);
 
   const char* Name() const override { return "EngramDirectFileSystem"; }
 
@@ -35,6 +37,10 @@ class DirectFileSystem final : public rocksdb::FileSystemWrapper {
   // the errno if it cannot be opened.
   std::shared_ptr<ReadableFile> OpenShared(const std::string& path, int* error);
 
+  // Whether one more file may stay open though nobody reads it. If so, it counts until LetGo.
+  bool Keep();
+  void LetGo();
+
   // The calling thread's queue.
   ReadQueue* ThreadQueue();
 
@@ -42,6 +48,8 @@ class DirectFileSystem final : public rocksdb::FileSystemWrapper {
 
  private:
   ReadEngine* const engine_;
+  const int max_kept_;
+  std::atomic<int> kept_{0};
   // Threads know their queue by it, and free the queue some time after it is gone.
   const std::shared_ptr<const char> token_ = std::make_shared<const char>('\0');
 

@@ -21,8 +21,9 @@ namespace {
 constexpr absl::string_view kFamilyPrefix = "cold.";
 constexpr absl::string_view kStagingDir = "staging";
 
-// Files that tables may keep open. One descriptor a file of 64 MiB: large tables need more than the
-// usual soft limit, so that is raised to the hard one. Sockets and the like are left a part of it.
+// Files that the database may keep open. One descriptor a file of 64 MiB: large tables need more
+// than the usual soft limit, so that is raised to the hard one. Sockets and the like are left a
+// part of it.
 int RaiseFileLimit() {
   constexpr rlim_t kMostFiles = 1 << 20;
   rlimit limit = {};
@@ -89,10 +90,12 @@ ColumnFamily::~ColumnFamily() {
   db_->DestroyColumnFamilyHandle(handle_);
 }
 
-Instance::Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base)
+Instance::Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base,
+                   int max_open_files)
     : dir_(WithoutTrailingSlashes(std::move(dir))),
+      max_open_files_(max_open_files),
       write_state_(std::make_shared<WriteState>(dir_, base)),
-      file_system_(std::make_shared<DirectFileSystem>(std::move(base), engine)),
+      file_system_(std::make_shared<DirectFileSystem>(std::move(base), engine, max_open_files / 2)),
       env_(rocksdb::NewCompositeEnv(file_system_)) {}
 
 Instance::~Instance() {
@@ -107,9 +110,11 @@ Instance::~Instance() {
   }
 }
 
-absl::StatusOr<std::shared_ptr<Instance>> Instance::Open(
-    const std::string& dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base) {
-  std::shared_ptr<Instance> instance(new Instance(dir, engine, std::move(base)));
+absl::StatusOr<std::shared_ptr<Instance>> Instance::Open(const std::string& dir, ReadEngine* engine,
+                                                         std::shared_ptr<rocksdb::FileSystem> base,
+                                                         int max_open_files) {
+  std::shared_ptr<Instance> instance(new Instance(
+      dir, engine, std::move(base), max_open_files == 0 ? RaiseFileLimit() : max_open_files));
   if (auto status = instance->OpenDb(); !status.ok()) {
     return status;
   }
@@ -122,7 +127,7 @@ absl::Status Instance::OpenDb() {
         absl::StrCat("the database in ", dir_, " has tables, but its file CURRENT is missing"));
   }
   rocksdb::DBOptions options = DatabaseOptions(env_.get());
-  options.max_open_files = RaiseFileLimit();
+  options.max_open_files = max_open_files_ - max_open_files_ / 2;
   options.listeners.push_back(NewErrorListener(write_state_));
   std::vector<std::string> names;
   // Fails where there is no database yet.

@@ -52,9 +52,10 @@ class ColumnFamily {
 // Thread-safe. References to column families must be gone before it is.
 class Instance {
  public:
-  // As Database::Open. `base` does everything but random reads.
+  // As OpenDatabase.
   static absl::StatusOr<std::shared_ptr<Instance>> Open(const std::string& dir, ReadEngine* engine,
-                                                        std::shared_ptr<rocksdb::FileSystem> base);
+                                                        std::shared_ptr<rocksdb::FileSystem> base,
+                                                        int max_open_files);
   ~Instance();
 
   rocksdb::DB* db() const { return db_.get(); }
@@ -83,11 +84,13 @@ class Instance {
   absl::Status DropUnknown(const std::vector<uint64_t>& known_uids) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base);
+  Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base,
+           int max_open_files);
 
   absl::Status OpenDb();
 
   const std::string dir_;
+  const int max_open_files_;  // one half is RocksDB's, one half the tables'
   const std::shared_ptr<WriteState> write_state_;
   const std::shared_ptr<DirectFileSystem> file_system_;
   const std::unique_ptr<rocksdb::Env> env_;

@@ -1,22 +1,19 @@
 #include "storage/cold/page_reader.h"
 
-#include <array>
 #include <cassert>
 #include <cstring>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/cold/page_block.h"
 #include "storage/cold/rocksdb_options.h"
 #include "storage/cold/rocksdb_status.h"
 
 namespace engram::storage {
 namespace {
 
-// Pages of one MultiGet: as many as RocksDB itself takes together.
+// Pages that are awaited together: of a full window few enough that the device does not run dry.
 constexpr size_t kRunPages = 32;
-
-rocksdb::Slice ToSlice(const PageKey& key) { return {key.data(), key.size()}; }
 
 }  // namespace
 
@@ -42,7 +39,7 @@ absl::Status PageReader::Run(absl::Time deadline) {
                                                       reads_[window_[oldest_].first_read].row_id,
                                                       " was read from the cold tier"));
     }
-    if (auto status = ReadOldest(count); !status.ok()) {
+    if (auto status = TakeOldest(count); !status.ok()) {
       return status;
     }
     ahead_.PopOldest(count);
@@ -64,59 +61,52 @@ void PageReader::FillWindow() {
     next_read_ = page.end_read;
     if (file_ == nullptr || number > file_->last_page) {
       file_ = source_.files->Find(number);
-      open_ = file_ == nullptr ? nullptr : file_->Open(source_.file_system);
+      open_ = file_ == nullptr ? nullptr : file_->Open();
     }
     ahead_.Push(open_,
                 open_ == nullptr ? 0 : (number - file_->first_page) * layout_.page_file_bytes());
   }
 }
 
-absl::Status PageReader::ReadOldest(size_t count) {
-  assert(count <= kRunPages);
-  std::array<PageKey, kRunPages> key_bytes;
-  std::array<rocksdb::Slice, kRunPages> keys;
-  std::array<rocksdb::PinnableSlice, kRunPages> values;
-  std::array<rocksdb::Status, kRunPages> statuses;
+absl::Status PageReader::TakeOldest(size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    key_bytes[i] = EncodePageKey(window_[oldest_ + i].number);
-    keys[i] = ToSlice(key_bytes[i]);
-  }
-  const rocksdb::ReadOptions options = PageReadOptions();
-  source_.db->MultiGet(options, source_.family, count, keys.data(), values.data(), statuses.data(),
-                       /*sorted_input=*/true);
-  for (size_t i = 0; i < count; ++i) {
-    if (!statuses[i].ok()) {
-      // Read it once more, alone and from the device: a MultiGet may blame a failure on keys that
-      // it did not come to.
-      ahead_.ForgetOldest(i);
-      values[i].Reset();
-      statuses[i] = source_.db->Get(options, source_.family, keys[i], &values[i]);
-    }
-    if (auto status = CopyRows(window_[oldest_ + i], statuses[i], values[i]); !status.ok()) {
+    const Page& page = window_[oldest_ + i];
+    const auto rows = RowsOfBlock(layout_, page.number, ahead_.Oldest(i));
+    if (!rows.empty()) {
+      CopyRows(page, rows.data());
+    } else if (auto status = ReadAgain(page); !status.ok()) {
       return status;
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status PageReader::CopyRows(const Page& page, const rocksdb::Status& status,
-                                  const rocksdb::PinnableSlice& value) {
+absl::Status PageReader::ReadAgain(const Page& page) {
+  ++read_again_;
   const RowId row = reads_[page.first_read].row_id;
+  const size_t bytes = size_t{layout_.rows_in(page.number)} * layout_.row_bytes;
+  const PageKey key = EncodePageKey(page.number);
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status =
+      source_.db->Get(PageReadOptions(), source_.family, {key.data(), key.size()}, &value);
   if (!status.ok()) {
     return absl::DataLossError(FromRocksDb(status, absl::StrCat("row ", row)).message());
   }
-  const size_t row_bytes = layout_.row_bytes;
-  if (value.size() != layout_.rows_in(page.number) * row_bytes) {
+  if (value.size() != bytes) {
     return absl::DataLossError(absl::StrCat("row ", row, ": page ", page.number, " has ",
-                                            value.size(), " bytes, not ",
-                                            layout_.rows_in(page.number) * row_bytes));
+                                            value.size(), " bytes, not ", bytes));
   }
+  CopyRows(page, reinterpret_cast<const std::byte*>(value.data()));
+  return absl::OkStatus();
+}
+
+void PageReader::CopyRows(const Page& page, const std::byte* rows) const {
+  const size_t row_bytes = layout_.row_bytes;
   const uint64_t first_row = layout_.first_row(page.number);
   for (const RowRead& read : reads_.subspan(page.first_read, page.end_read - page.first_read)) {
-    std::memcpy(rows_ + read.destination * row_bytes,
-                value.data() + (read.row_id - first_row) * row_bytes, row_bytes);
+    std::memcpy(rows_ + read.destination * row_bytes, rows + (read.row_id - first_row) * row_bytes,
+                row_bytes);
   }
-  return absl::OkStatus();
 }
 
 }  // namespace engram::storage

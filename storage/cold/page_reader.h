@@ -37,9 +37,9 @@ class PageReader {
   absl::Status Run(absl::Time deadline);
 
   ColdReadStats stats() const {
-    return {.reads = ahead_.reads(),
-            .bytes_read = ahead_.bytes_read(),
-            .unpredicted = ahead_.unpredicted()};
+    const uint64_t reads = ahead_.reads() + read_again_;
+    return {
+        .reads = reads, .bytes_read = reads * layout_.page_file_bytes(), .read_again = read_again_};
   }
 
  private:
@@ -53,12 +53,14 @@ class PageReader {
   // Starts reads until the window is full or there are no pages left.
   void FillWindow();
 
-  // Has RocksDB check and return the `count` oldest pages of the window; copies their rows.
-  absl::Status ReadOldest(size_t count);
+  // Checks the `count` oldest pages of the window and copies their rows.
+  absl::Status TakeOldest(size_t count);
 
-  // Copies the rows of `page` out of what RocksDB returned for it.
-  absl::Status CopyRows(const Page& page, const rocksdb::Status& status,
-                        const rocksdb::PinnableSlice& value);
+  // Has RocksDB read a page that the window does not have, or has damaged.
+  absl::Status ReadAgain(const Page& page);
+
+  // Copies the rows of `page` out of its [rows_in(page) x row_bytes] bytes.
+  void CopyRows(const Page& page, const std::byte* rows) const;
 
   const PageSource source_;
   const PageLayout layout_;
@@ -71,6 +73,7 @@ class PageReader {
   size_t next_read_ = 0;     // the first of reads_ whose page is not in the window yet
   SstFile* file_ = nullptr;  // of the last page that entered the window
   std::shared_ptr<const ReadableFile> open_;
+  uint64_t read_again_ = 0;
 };
 
 }  // namespace engram::storage

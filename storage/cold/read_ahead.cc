@@ -12,8 +12,6 @@ namespace {
 // Memory of one thread's window, unless two reads take more.
 constexpr size_t kWindowBytes = size_t{4} << 20;
 
-thread_local ReadAhead* current = nullptr;
-
 size_t WindowReads(size_t read_bytes, int max_reads) {
   return std::clamp<size_t>(kWindowBytes / read_bytes, 1, static_cast<size_t>(max_reads));
 }
@@ -40,18 +38,13 @@ ReadAhead::ReadAhead(ReadQueue* queue, size_t read_bytes, int max_reads)
       requests_(capacity_),
       files_(capacity_) {
   assert(read_bytes % kDirectAlignment == 0);
-  assert(current == nullptr);
-  current = this;
 }
 
 ReadAhead::~ReadAhead() {
-  current = nullptr;
   while (size_ > 0) {
     PopOldest(AwaitOldest(size_));
   }
 }
-
-ReadAhead* ReadAhead::Current() { return current; }
 
 void ReadAhead::Push(std::shared_ptr<const ReadableFile> file, uint64_t offset) {
   assert(!full());
@@ -67,15 +60,13 @@ void ReadAhead::Push(std::shared_ptr<const ReadableFile> file, uint64_t offset) 
              .offset = offset,
              .length = read_bytes_,
              .buffer = buffers_ + place * read_bytes_};
-  ++predicted_;
-  bytes_read_ += read_bytes_;
+  ++reads_;
   queue_->Submit(&request);
 }
 
 size_t ReadAhead::AwaitOldest(size_t max_count) {
   // A run stops where the ring wraps around.
   awaited_ = std::min({max_count, size_, capacity_ - oldest_});
-  next_find_ = 0;
   queue_->Await(absl::MakeSpan(requests_).subspan(oldest_, awaited_));
   return awaited_;
 }
@@ -87,26 +78,10 @@ void ReadAhead::PopOldest(size_t count) {
   awaited_ -= count;
 }
 
-void ReadAhead::ForgetOldest(size_t index) {
+absl::Span<const std::byte> ReadAhead::Oldest(size_t index) const {
   assert(index < awaited_);
-  files_[oldest_ + index].reset();
-}
-
-const ReadRequest* ReadAhead::Find(const ReadableFile* file, uint64_t offset, size_t length) {
-  // RocksDB asks in the order of the window, so that the first try nearly always hits.
-  for (size_t tries = 0; tries < awaited_; ++tries, ++next_find_) {
-    if (next_find_ == awaited_) {
-      next_find_ = 0;
-    }
-    const size_t place = oldest_ + next_find_;
-    const ReadRequest& request = requests_[place];
-    if (files_[place].get() == file && request.offset <= offset &&
-        offset + length <= request.offset + request.length) {
-      ++next_find_;
-      return &request;
-    }
-  }
-  return nullptr;
+  const ReadRequest& request = requests_[oldest_ + index];
+  return {request.buffer, request.error == 0 ? request.bytes_read : 0};
 }
 
 }  // namespace engram::storage

@@ -1,4 +1,4 @@
-// Reads that a thread has started ahead of RocksDB, which then finds them in memory.
+// The page reads of one call that are in flight.
 #ifndef ENGRAM_STORAGE_COLD_READ_AHEAD_H_
 #define ENGRAM_STORAGE_COLD_READ_AHEAD_H_
 
@@ -7,18 +7,14 @@
 #include <memory>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "storage/io/read_engine.h"
 #include "storage/io/readable_file.h"
 
 namespace engram::storage {
 
-// RocksDB's MultiGet reads at most 32 blocks of one file at a time and waits for them. A ReadAhead
-// keeps a whole window of reads in flight, of any files; MultiGet on the same thread is then
-// answered from the window (DirectFileSystem asks Current()). It is a hint only: what RocksDB does
-// not find here it reads.
-//
-// First in, first out. Belongs to the thread that made it, and is that thread's current one while
-// it lives; there is at most one.
+// Keeps a window of reads in flight, of any files, that are taken in the order in which they were
+// started. Belongs to the thread that made it; that thread has no other.
 class ReadAhead {
  public:
   // Reads of up to `read_bytes` each, a multiple of kDirectAlignment; as many in flight as
@@ -28,9 +24,6 @@ class ReadAhead {
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
-
-  // The calling thread's, or null.
-  static ReadAhead* Current();
 
   bool full() const { return size_ == capacity_; }
   size_t size() const { return size_; }
@@ -46,21 +39,12 @@ class ReadAhead {
   // Gives the `count` oldest places back, all of which were awaited.
   void PopOldest(size_t count);
 
-  // Lets Find miss the `index`-th oldest from now on.
-  void ForgetOldest(size_t index);
+  // What the `index`-th oldest read, which was awaited, has read: less than read_bytes if it failed
+  // or the file ended. It lives until the place is given back.
+  absl::Span<const std::byte> Oldest(size_t index) const;
 
-  // The awaited read that holds [offset, offset + length) of `file`, or null.
-  const ReadRequest* Find(const ReadableFile* file, uint64_t offset, size_t length);
-
-  // RocksDB read past the window.
-  void CountUnpredicted(size_t bytes) {
-    ++unpredicted_;
-    bytes_read_ += bytes;
-  }
-
-  uint64_t reads() const { return predicted_ + unpredicted_; }
-  uint64_t unpredicted() const { return unpredicted_; }
-  uint64_t bytes_read() const { return bytes_read_; }
+  // Of all started so far.
+  uint64_t reads() const { return reads_; }
 
  private:
   ReadQueue* const queue_;
@@ -72,10 +56,7 @@ class ReadAhead {
   size_t oldest_ = 0;
   size_t size_ = 0;
   size_t awaited_ = 0;  // of the oldest
-  size_t next_find_ = 0;
-  uint64_t predicted_ = 0;
-  uint64_t unpredicted_ = 0;
-  uint64_t bytes_read_ = 0;
+  uint64_t reads_ = 0;
 };
 
 }  // namespace engram::storage

@@ -8,18 +8,27 @@
 
 namespace engram::storage {
 
-std::shared_ptr<const ReadableFile> SstFile::Open(DirectFileSystem* file_system) {
+SstFile::~SstFile() {
+  if (file_ != nullptr) {
+    file_system_->LetGo();
+  }
+}
+
+std::shared_ptr<const ReadableFile> SstFile::Open() {
   absl::MutexLock lock(&mutex_);
-  std::shared_ptr<const ReadableFile> file = file_.lock();
-  if (file == nullptr) {
-    int error = 0;
-    file = file_system->OpenShared(path, &error);
+  if (file_ != nullptr) {
+    return file_;
+  }
+  int error = 0;
+  std::shared_ptr<const ReadableFile> file = file_system_->OpenShared(path, &error);
+  if (file != nullptr && file_system_->Keep()) {
     file_ = file;
   }
   return file;
 }
 
-SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) {
+SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,
+               DirectFileSystem* file_system) {
   rocksdb::ColumnFamilyMetaData metadata;
   db->GetColumnFamilyMetaData(family, &metadata);
   for (const rocksdb::LevelMetaData& level : metadata.levels) {
@@ -33,7 +42,7 @@ SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family) {
           file.largestkey.size() == PageKey().size()) {
         files_.push_back(std::make_unique<SstFile>(
             DecodePageKey(file.smallestkey.data()), DecodePageKey(file.largestkey.data()),
-            absl::StrCat(file.directory, "/", file.relative_filename)));
+            absl::StrCat(file.directory, "/", file.relative_filename), file_system));
       }
     }
   }

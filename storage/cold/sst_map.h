@@ -19,28 +19,31 @@ namespace engram::storage {
 // One SST file. Thread-safe.
 class SstFile {
  public:
-  SstFile(uint64_t first, uint64_t last, std::string file_path)
-      : first_page(first), last_page(last), path(std::move(file_path)) {}
+  SstFile(uint64_t first, uint64_t last, std::string file_path, DirectFileSystem* file_system)
+      : first_page(first), last_page(last), path(std::move(file_path)), file_system_(file_system) {}
+  ~SstFile();
 
-  // The open file, or null if it cannot be opened, which RocksDB then reports. How long it stays
-  // open is RocksDB's affair, which keeps to the limit of descriptors.
-  std::shared_ptr<const ReadableFile> Open(DirectFileSystem* file_system)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The file, which is opened when it is first needed and then stays open, as long as the file
+  // system lets it; null if it cannot be opened, which RocksDB then reports.
+  std::shared_ptr<const ReadableFile> Open() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const uint64_t first_page;
   const uint64_t last_page;
   const std::string path;
 
  private:
+  DirectFileSystem* const file_system_;
   absl::Mutex mutex_;
-  std::weak_ptr<const ReadableFile> file_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const ReadableFile> file_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The files of a table's last level as they were when the map was made; a hint, for ReadAhead.
+// The files of a table's last level as they were when the map was made. They hold the table's pages
+// for good: nothing is written to a table after its import.
 // Immutable but for the files' being opened; thread-safe.
 class SstMap {
  public:
-  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family);
+  // file_system: must outlive the map
+  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system);
 
   // The file that holds `page`, or null.
   SstFile* Find(uint64_t page) const;

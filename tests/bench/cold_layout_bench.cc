@@ -123,8 +123,8 @@ class ColdLayoutBench {
       return status;
     }
     PrintReaders(options_.plan, readers, out);
-    out << absl::StreamFormat("\nReadRows: %d reads, %d of them not predicted\n", ours_.stats.reads,
-                              ours_.stats.unpredicted);
+    out << absl::StreamFormat("\nReadRows: %d reads, %d of them by RocksDB again\n",
+                              ours_.stats.reads, ours_.stats.read_again);
     const std::vector<double>& pages = readers.back().rows_per_second;
     const std::vector<double>& row_stock = readers[kRowStock].rows_per_second;
     return nlohmann::json{{"readers", ToJson(readers)},
@@ -135,13 +135,13 @@ class ColdLayoutBench {
                           {"ratio_to_stock", MedianRatio(pages, row_stock)},
                           {"rows_load_mb_per_s", *row_speed},
                           {"pages_load_mb_per_s", *page_speed},
-                          {"unpredicted_reads", ours_.stats.unpredicted}};
+                          {"read_again", ours_.stats.read_again}};
   }
 
  private:
   absl::Status OpenReaders() {
-    file_system_ =
-        std::make_shared<storage::DirectFileSystem>(rocksdb::FileSystem::Default(), engine_.get());
+    file_system_ = std::make_shared<storage::DirectFileSystem>(rocksdb::FileSystem::Default(),
+                                                               engine_.get(), /*max_kept=*/0);
     env_ = rocksdb::NewCompositeEnv(file_system_);
     const std::string family = storage::ColumnFamilyName(kTableUid);
     rocksdb::Env* const stock = rocksdb::Env::Default();

@@ -26,7 +26,7 @@ struct ColdLayoutOptions {
 // object holds the medians of every reader under "readers"; of our reads of pages, and of stock
 // RocksDB's of rows, also
 //   pages_rows_per_s, rows_stock_rows_per_s, ratio_to_stock   the median of each round's ratio
-//   unpredicted_reads                                         of ours
+//   read_again                                                of ours
 // Returns the error of whatever failed.
 absl::StatusOr<nlohmann::json> RunColdLayoutBench(const ColdLayoutOptions& options,
                                                   std::ostream& out);

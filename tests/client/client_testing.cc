@@ -143,7 +143,14 @@ class FakeDaemon::HeldCall final : public grpc::ServerUnaryReactor {
   FakeDaemon* const daemon_;
 };
 
-FakeDaemon::FakeDaemon(Transport transport, Script script) : script_(std::move(script)) {
+class FakeDaemon::NoStream final : public StreamReactor {
+ public:
+  NoStream() { Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "no streams here")); }
+  void OnDone() override { delete this; }
+};
+
+FakeDaemon::FakeDaemon(Transport transport, Script script, OpenStream open_stream)
+    : script_(std::move(script)), open_stream_(std::move(open_stream)) {
   v1::TableIdentity& identity = *opened_.mutable_identity();
   identity.set_version(3);
   identity.set_digest("0123456789abcdef");
@@ -229,6 +236,10 @@ grpc::ServerUnaryReactor* FakeDaemon::Fetch(grpc::CallbackServerContext* context
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   reactor->Finish(answer.status);
   return reactor;
+}
+
+FakeDaemon::StreamReactor* FakeDaemon::FetchStream(grpc::CallbackServerContext* /*context*/) {
+  return open_stream_ != nullptr ? open_stream_() : new NoStream;
 }
 
 v1::FetchResponse RightAnswer(const v1::FetchRequest& request) {

@@ -69,9 +69,11 @@ std::vector<uint32_t> RandomIds(const Table& table, size_t groups, uint32_t seed
 // A fetch's output, filled with 0xEE.
 std::vector<std::byte> MakeOutput(const Table& table, const std::vector<uint32_t>& row_ids);
 
-// Answers OpenTable for any name with `opened`, and Fetch as its script says.
-class FakeDaemon final : public v1::Engram::WithRawCallbackMethod_Fetch<
-                             v1::Engram::WithCallbackMethod_OpenTable<v1::Engram::Service>> {
+// Answers OpenTable for any name with `opened`, Fetch as its script says, and FetchStream, unless
+// it is told how, with UNIMPLEMENTED.
+class FakeDaemon final
+    : public v1::Engram::WithRawCallbackMethod_FetchStream<v1::Engram::WithRawCallbackMethod_Fetch<
+          v1::Engram::WithCallbackMethod_OpenTable<v1::Engram::Service>>> {
  public:
   struct Answer {
     grpc::Status status = {};
@@ -81,8 +83,12 @@ class FakeDaemon final : public v1::Engram::WithRawCallbackMethod_Fetch<
   // Called by gRPC's threads; `attempt` counts all fetches from 1.
   using Script = std::function<Answer(const v1::FetchRequest& request, int attempt)>;
 
+  // What serves one FetchStream rpc; it deletes itself.
+  using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  using OpenStream = std::function<StreamReactor*()>;
+
   // Listens on a Unix socket, or on any TCP port.
-  FakeDaemon(Transport transport, Script script);
+  FakeDaemon(Transport transport, Script script, OpenStream open_stream = nullptr);
   ~FakeDaemon() override;
 
   const std::string& address() const { return address_; }
@@ -103,11 +109,14 @@ class FakeDaemon final : public v1::Engram::WithRawCallbackMethod_Fetch<
   grpc::ServerUnaryReactor* Fetch(grpc::CallbackServerContext* context,
                                   const grpc::ByteBuffer* request,
                                   grpc::ByteBuffer* response) override;
+  StreamReactor* FetchStream(grpc::CallbackServerContext* context) override;
 
  private:
   class HeldCall;
+  class NoStream;
 
   const Script script_;
+  const OpenStream open_stream_;
   v1::OpenTableResponse opened_;
   std::string address_;
   mutable absl::Mutex mutex_;

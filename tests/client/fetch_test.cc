@@ -1,6 +1,7 @@
 // Fetches from a real daemon.
 #include <algorithm>
 #include <atomic>
+#include <random>
 #include <thread>
 #include <tuple>
 
@@ -123,6 +124,48 @@ TEST_P(FetchTest, ManyThreads) {
     thread.join();
   }
   EXPECT_EQ(right, 8 * 25);
+}
+
+TEST_P(FetchTest, ManyThreadsGiveUpAtRandom) {
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 engine(t);
+      const auto random = [&engine] { return static_cast<uint32_t>(engine()); };
+      for (int i = 0; i < 60; ++i) {
+        // Answers of a few KiB up to some over 64 KiB.
+        const std::vector<uint32_t> ids = RandomIds(*table_, 1 + random() % 60, random());
+        std::vector<std::byte> rows = MakeOutput(*table_, ids);
+        const absl::Duration patience = absl::Microseconds(random() % 2000);
+        const auto way = random() % 4;
+        const absl::Time deadline = way == 0 ? absl::Now() + patience : absl::InfiniteFuture();
+        {
+          Ticket ticket = table_->Submit(ids, absl::MakeSpan(rows), {.deadline = deadline});
+          if (way == 1) {
+            absl::SleepFor(patience);
+            ticket.Cancel();
+          }
+          const absl::Status status = way == 2 ? absl::CancelledError() : ticket.Wait();
+          if (status.ok()) {
+            ASSERT_EQ(Check(ids, rows), absl::OkStatus());
+          } else {
+            ASSERT_EQ(status.code(),
+                      way == 0 ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled)
+                << way << ": " << status;
+            ASSERT_NE(way, 3);
+          }
+        }
+        // Nothing is written any more, and what is fetched here next is not mixed up with it.
+        std::fill(rows.begin(), rows.end(), std::byte{0x55});
+        ASSERT_EQ(FetchAndCheck(RandomIds(*table_, 1, random())), absl::OkStatus());
+        ASSERT_TRUE(std::all_of(rows.begin(), rows.end(),
+                                [](std::byte byte) { return byte == std::byte{0x55}; }));
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
 }
 
 TEST_P(FetchTest, TableOutlivesClient) {

@@ -1,6 +1,8 @@
 // Calls whose daemon fails, stops, or answers nonsense.
 #include "client/unary_call.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <set>
@@ -277,6 +279,39 @@ TEST_P(RestartTest, DaemonStopsUnderManyFetches) {
     absl::SleepFor(absl::Milliseconds(30));
     daemon_.Start();
   }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+}
+
+TEST_P(RestartTest, FetchesGivenUpWhileTheDaemonRestarts) {
+  std::atomic<bool> over = false;
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint32_t i = t; !over; ++i) {
+        const std::vector<uint32_t> ids = RandomIds(*table_, 10, i);
+        std::vector<std::byte> rows = MakeOutput(*table_, ids);
+        {
+          Ticket ticket = table_->Submit(ids, absl::MakeSpan(rows));
+          absl::SleepFor(absl::Microseconds(i * 37 % 500));
+          if (i % 2 == 0) {
+            ticket.Cancel();
+            const absl::Status status = ticket.Wait();
+            ASSERT_TRUE(status.ok() || absl::IsCancelled(status)) << status;
+          }
+        }
+        std::fill(rows.begin(), rows.end(), std::byte{0x55});
+        ASSERT_EQ(FetchAndCheck(), absl::OkStatus());
+        ASSERT_THAT(rows, testing::Each(std::byte{0x55}));
+      }
+    });
+  }
+  for (int i = 0; i < 4; ++i) {
+    absl::SleepFor(absl::Milliseconds(30));
+    daemon_.Start();
+  }
+  over = true;
   for (std::thread& thread : threads) {
     thread.join();
   }

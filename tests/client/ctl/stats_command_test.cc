@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "client/engram_client.h"
 #include "tests/client/ctl/ctl_testing.h"
 
 namespace engram::ctl {
@@ -39,6 +40,21 @@ TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
                               ContainsRegex("fetch latency: p50 .*, p99.9 .*, max ")));
   EXPECT_THAT(text.out, Not(HasSubstr("demo/layer14")));
   EXPECT_THAT(Run({"stats"}).out, HasSubstr("demo/layer14 version 1, published"));
+}
+
+TEST_F(CtlTest, StatsTellWhoSharesMemory) {
+  EXPECT_EQ(Run({"stats", "--json"}).json()["server"]["shared_memory_clients"], 0);
+  EXPECT_THAT(Run({"stats"}).out, HasSubstr("\nshared memory: 0 clients, 0 B\n"));
+  ClientOptions options;
+  options.address = address();
+  options.shared_memory_bytes = uint64_t{1} << 20;
+  const auto client = Client::Connect(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_EQ((*client)->shared_memory(), absl::OkStatus());
+  const nlohmann::json server = Run({"stats", "--json"}).json()["server"];
+  EXPECT_EQ(server["shared_memory_clients"], 1);
+  EXPECT_GE(server["shared_memory_bytes"], 1 << 20);
+  EXPECT_THAT(Run({"stats"}).out, HasSubstr("\nshared memory: 1 clients, 1."));
 }
 
 TEST_F(CtlTest, StatsOfAnUnknownTable) {

@@ -54,7 +54,7 @@ TEST_P(DatabaseTest, TrailingSlashesOfTheDirectoryDoNotMatter) {
   size_t wrong = 0;
   ColdReadStats stats;
   EXPECT_TRUE(ReadAndCheck(table.get(), spec, {1, 99}, &wrong, &stats).ok());
-  EXPECT_EQ(stats.unpredicted, 0U);
+  EXPECT_EQ(stats.read_again, 0U);
 }
 
 TEST_P(DatabaseTest, AMissingTableIsDataLoss) {

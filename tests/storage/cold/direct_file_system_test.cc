@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "storage/cold/read_ahead.h"
 #include "tests/storage/cold/cold_testing.h"
 
 namespace engram::storage {
@@ -33,8 +32,8 @@ class DirectFileSystemTest : public EngineTest {
       content_.push_back(static_cast<char>((i * 0x9E3779B97F4A7C15u) >> 56));
     }
     std::ofstream(path_, std::ios::binary) << content_;
-    file_system_ =
-        std::make_unique<DirectFileSystem>(rocksdb::FileSystem::Default(), engine_.get());
+    file_system_ = std::make_unique<DirectFileSystem>(rocksdb::FileSystem::Default(), engine_.get(),
+                                                      /*max_kept=*/8);
     ASSERT_TRUE(file_system_->NewRandomAccessFile(path_, {}, &file_, nullptr).ok());
   }
 
@@ -84,58 +83,6 @@ TEST_P(DirectFileSystemTest, MultiReadAnswersEachRequest) {
   }
 }
 
-TEST_P(DirectFileSystemTest, FindsInMemoryWhatWasReadAhead) {
-  int error = 0;
-  const auto shared = file_system_->OpenShared(path_, &error);
-  ASSERT_NE(shared, nullptr);
-  ReadAhead ahead(file_system_->ThreadQueue(), kBlock, 8);
-  EXPECT_EQ(ReadAhead::Current(), &ahead);
-  for (size_t block = 0; block < 8; ++block) {
-    ahead.Push(shared, block * 3 * kBlock);
-  }
-  EXPECT_TRUE(ahead.full());
-  EXPECT_EQ(ahead.AwaitOldest(6), 6U);
-  EXPECT_EQ(Read(3 * kBlock + 5, 4000), Expected(3 * kBlock + 5, 4000));
-  EXPECT_EQ(Read(0, kBlock), Expected(0, kBlock));  // out of order
-  EXPECT_EQ(Read(15 * kBlock, 1), Expected(15 * kBlock, 1));
-  EXPECT_EQ(ahead.unpredicted(), 0U);
-  // Not awaited yet, across the end of a read, of no read, forgotten: all from the device.
-  EXPECT_EQ(Read(18 * kBlock, 10), Expected(18 * kBlock, 10));
-  EXPECT_EQ(Read(3 * kBlock + 5, kBlock), Expected(3 * kBlock + 5, kBlock));
-  EXPECT_EQ(Read(kBlock, 10), Expected(kBlock, 10));
-  ahead.ForgetOldest(0);
-  EXPECT_EQ(Read(0, 10), Expected(0, 10));
-  EXPECT_EQ(ahead.unpredicted(), 4U);
-  EXPECT_EQ(ahead.reads(), 12U);
-}
-
-TEST_P(DirectFileSystemTest, TheWindowWrapsAround) {
-  int error = 0;
-  const auto shared = file_system_->OpenShared(path_, &error);
-  {
-    ReadAhead ahead(file_system_->ThreadQueue(), kBlock, 5);
-    size_t pushed = 0;
-    size_t popped = 0;
-    while (popped < 100) {
-      while (!ahead.full() && pushed < 100) {
-        // Every seventh place holds no read.
-        ahead.Push(pushed % 7 == 3 ? nullptr : shared, pushed * kBlock);
-        ++pushed;
-      }
-      const size_t count = ahead.AwaitOldest(3);
-      ASSERT_GT(count, 0U);
-      for (size_t i = 0; i < count; ++i, ++popped) {
-        ASSERT_EQ(Read(popped * kBlock, kBlock), Expected(popped * kBlock, kBlock)) << popped;
-      }
-      ahead.PopOldest(count);
-    }
-    EXPECT_EQ(ahead.unpredicted(), 14U);
-    EXPECT_EQ(ahead.AwaitOldest(3), 0U);
-    ahead.Push(shared, 0);  // in flight when it goes away
-  }
-  EXPECT_EQ(ReadAhead::Current(), nullptr);
-}
-
 TEST_P(DirectFileSystemTest, AFileIsOpenedOnce) {
   int error = 0;
   auto a = file_system_->OpenShared(path_, &error);
@@ -161,7 +108,7 @@ TEST_P(DirectFileSystemTest, ThreadsHaveQueuesOfTheirOwn) {
   ReadQueue* const own = file_system_->ThreadQueue();
   EXPECT_EQ(file_system_->ThreadQueue(), own);
   std::thread([&] { EXPECT_NE(file_system_->ThreadQueue(), own); }).join();
-  DirectFileSystem other(rocksdb::FileSystem::Default(), engine_.get());
+  DirectFileSystem other(rocksdb::FileSystem::Default(), engine_.get(), /*max_kept=*/8);
   EXPECT_NE(other.ThreadQueue(), own);
 }
 

@@ -1,0 +1,34 @@
+// What the client does about a daemon that hangs, whatever way a call takes.
+//
+// gRPC ends no call whose message it is just sending, not by deadline, cancellation or keepalive,
+// and a daemon that hangs leaves a full socket, so that it sends for ever. Such calls are left to
+// gRPC.
+#ifndef ENGRAM_CLIENT_DAEMON_PROBE_H_
+#define ENGRAM_CLIENT_DAEMON_PROBE_H_
+
+#include <memory>
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include "absl/time/time.h"
+#include "client/channel_set.h"
+
+namespace engram {
+
+inline constexpr char kOpenTable[] = "/engram.v1.Engram/OpenTable";
+
+// How long gRPC has to end a call after it was to.
+inline constexpr absl::Duration kGrace = absl::Seconds(1);
+// How long an answer without a deadline is waited for before the daemon is asked whether it lives.
+inline constexpr absl::Duration kLongWait = absl::Seconds(20);
+
+// Whether the daemon answers a call of a channel at all, within ten seconds. The call may outlive
+// this one: the stub must be kept.
+bool DaemonAnswers(grpc::GenericStub* stub);
+
+// Keeps channels whose calls are left to gRPC: its threads must not be the last to let go of them.
+void KeepForEver(std::shared_ptr<ChannelSet> channels);
+
+}  // namespace engram
+
+#endif  // ENGRAM_CLIENT_DAEMON_PROBE_H_
