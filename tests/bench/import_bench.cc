@@ -12,6 +12,7 @@
 #include <memory>
 #include <random>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -87,12 +88,14 @@ class ImportBench {
     import.name = kModel;
     ReadSource();
     const absl::StatusOr<uint64_t> read_before = DeviceBytesRead();
+    const absl::StatusOr<absl::Duration> disk_before = DiskBusyTime(data_dir);
     const absl::Duration cpu_before = CpuTime();
     const absl::Time start = absl::Now();
     const auto imported =
         (*store)->Import(import, [](const storage::ImportProgress&) { return true; });
     const absl::Duration spent = absl::Now() - start;
     const absl::Duration cpu = CpuTime() - cpu_before;
+    const absl::StatusOr<absl::Duration> disk_after = DiskBusyTime(data_dir);
     const absl::StatusOr<uint64_t> read_after = DeviceBytesRead();
     absl::Status status = imported.status();
     status.Update(read_before.status());
@@ -102,6 +105,10 @@ class ImportBench {
     }
     import_speeds_.push_back(MegabytesPerSecond(table_bytes_, spent));
     import_cpu_.push_back(absl::ToDoubleSeconds(cpu) * 1e9 / static_cast<double>(table_bytes_));
+    cores_busy_.push_back(absl::FDivDuration(cpu, spent * std::thread::hardware_concurrency()));
+    if (disk_before.ok() && disk_after.ok()) {
+      disk_busy_.push_back(absl::FDivDuration(*disk_after - *disk_before, spent));
+    }
     device_bytes_ = std::max(device_bytes_, *read_after - *read_before);
     disk_bytes_ = 0;
     for (const storage::TableInfo& table : *imported) {
@@ -139,16 +146,19 @@ class ImportBench {
   }
 
   nlohmann::json Report() const {
-    return {{"bytes", options_.bytes},
-            {"rounds", options_.rounds},
-            {"table_bytes", table_bytes_},
-            {"disk_bytes", disk_bytes_},
-            {"import_mb_per_s", Median(import_speeds_)},
-            {"sequential_write_mb_per_s", Median(write_speeds_)},
-            {"ratio_to_sequential_write", MedianRatio(import_speeds_, write_speeds_)},
-            {"import_cpu_s_per_gb", Median(import_cpu_)},
-            {"source_page_cache", "warm"},
-            {"source_bytes_from_device", device_bytes_}};
+    return {
+        {"bytes", options_.bytes},
+        {"rounds", options_.rounds},
+        {"table_bytes", table_bytes_},
+        {"disk_bytes", disk_bytes_},
+        {"import_mb_per_s", Median(import_speeds_)},
+        {"sequential_write_mb_per_s", Median(write_speeds_)},
+        {"ratio_to_sequential_write", MedianRatio(import_speeds_, write_speeds_)},
+        {"import_cpu_s_per_gb", Median(import_cpu_)},
+        {"cores_busy", Median(cores_busy_)},
+        {"disk_busy", disk_busy_.empty() ? nlohmann::json() : nlohmann::json(Median(disk_busy_))},
+        {"source_page_cache", "warm"},
+        {"source_bytes_from_device", device_bytes_}};
   }
 
  private:
@@ -171,6 +181,8 @@ class ImportBench {
   uint64_t device_bytes_ = 0;
   std::vector<double> import_speeds_;
   std::vector<double> import_cpu_;
+  std::vector<double> cores_busy_;  // shares of the time of the import
+  std::vector<double> disk_busy_;   // empty: not counted
   std::vector<double> write_speeds_;
 };
 

@@ -23,6 +23,8 @@ struct ImportBenchOptions {
 //   import_mb_per_s, sequential_write_mb_per_s   medians; bytes of rows, MB = 10^6
 //   ratio_to_sequential_write                    the median of the ratios of each round
 //   import_cpu_s_per_gb                          median; of all threads, user and system
+//   cores_busy                                   median; share of all cores' time in the import
+//   disk_busy                                    likewise of the disk's; null if not counted
 //   source_page_cache                            "warm"
 //   source_bytes_from_device                     most that one import made the device read
 //   table_bytes, disk_bytes                      rows, and what the store takes for them

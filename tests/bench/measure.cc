@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -39,6 +41,23 @@ absl::StatusOr<uint64_t> DeviceBytesRead() {
     }
   }
   return absl::UnavailableError("/proc/self/io does not tell what was read from the device");
+}
+
+absl::StatusOr<absl::Duration> DiskBusyTime(const std::string& path) {
+  struct stat file = {};
+  if (stat(path.c_str(), &file) != 0) {
+    return absl::UnavailableError(absl::StrCat("no ", path));
+  }
+  const std::string counters =
+      absl::StrCat("/sys/dev/block/", major(file.st_dev), ":", minor(file.st_dev), "/stat");
+  constexpr int kIoTicks = 9;  // of Documentation/block/stat.rst
+  std::ifstream stream(counters);
+  int64_t value = 0;
+  for (int i = 0; i <= kIoTicks; ++i) {
+    stream >> value;
+  }
+  return stream ? absl::StatusOr<absl::Duration>(absl::Milliseconds(value))
+                : absl::UnavailableError(absl::StrCat("cannot read ", counters));
 }
 
 absl::Duration CpuTime() {

@@ -29,6 +29,10 @@ double MedianRatio(const std::vector<double>& over, const std::vector<double>& u
 // among them. UNAVAILABLE if the kernel does not count them.
 absl::StatusOr<uint64_t> DeviceBytesRead();
 
+// How long the disk below `path` has been at work so far, whoever for. UNAVAILABLE where the kernel
+// does not count it, as for file systems in memory.
+absl::StatusOr<absl::Duration> DiskBusyTime(const std::string& path);
+
 // What this process has used so far, user and system, in all threads.
 absl::Duration CpuTime();
 

@@ -26,7 +26,7 @@ CASES = {
               "store_reads_per_row"]),
     "import": (["--bytes", "16m"],
                ["import_mb_per_s", "sequential_write_mb_per_s", "ratio_to_sequential_write",
-                "import_cpu_s_per_gb", "table_bytes", "disk_bytes"]),
+                "import_cpu_s_per_gb", "cores_busy", "table_bytes", "disk_bytes"]),
     "grpc": (["--table-bytes", "16m", "--answers", "3", "--rounds", "5"],
              ["bytes_per_s", "echo_bytes_per_s", "ratio_to_echo", "answer_us", "echo_answer_us"]),
     "scale": (["--table-bytes", "4m", "--hot-bytes", "1m", "--batch-rows", "512", "--batches", "2",
