@@ -28,7 +28,15 @@ struct Probe {
 
 }  // namespace
 
-bool DaemonAnswers(grpc::GenericStub* stub) {
+void KeepForEver(std::shared_ptr<ChannelSet> channels) {
+  static absl::Mutex mutex;
+  static auto* const kept = new std::set<std::shared_ptr<ChannelSet>>;
+  absl::MutexLock lock(&mutex);
+  kept->insert(std::move(channels));
+}
+
+bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub) {
+  KeepForEver(std::move(channels));
   const auto probe = std::make_shared<Probe>();
   probe->context.set_deadline(absl::ToChronoTime(absl::Now() + kProbeTimeout));
   const grpc::Slice no_name;
@@ -41,13 +49,6 @@ bool DaemonAnswers(grpc::GenericStub* stub) {
   return probe->done.WaitForNotificationWithTimeout(kProbeTimeout + kGrace) &&
          probe->code != grpc::StatusCode::DEADLINE_EXCEEDED &&
          probe->code != grpc::StatusCode::UNAVAILABLE;
-}
-
-void KeepForEver(std::shared_ptr<ChannelSet> channels) {
-  static absl::Mutex mutex;
-  static auto* const kept = new std::set<std::shared_ptr<ChannelSet>>;
-  absl::MutexLock lock(&mutex);
-  kept->insert(std::move(channels));
 }
 
 }  // namespace engram

@@ -22,12 +22,13 @@ inline constexpr absl::Duration kGrace = absl::Seconds(1);
 // How long an answer without a deadline is waited for before the daemon is asked whether it lives.
 inline constexpr absl::Duration kLongWait = absl::Seconds(20);
 
-// Whether the daemon answers a call of a channel at all, within ten seconds. The call may outlive
-// this one: the stub must be kept.
-bool DaemonAnswers(grpc::GenericStub* stub);
-
 // Keeps channels whose calls are left to gRPC: its threads must not be the last to let go of them.
 void KeepForEver(std::shared_ptr<ChannelSet> channels);
+
+// Whether the daemon answers a call at all, within ten seconds. The call may outlive this one, so
+// that the channels are kept for ever.
+//   stub: one of those that `channels` owns
+bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub);
 
 }  // namespace engram
 

@@ -34,22 +34,31 @@ class FetchStream::Rpc final : public grpc::ClientBidiReactor<grpc::ByteBuffer, 
     StartCall();
   }
 
-  bool Send(uint64_t ticket, std::shared_ptr<Receiver> receiver, size_t max_owed,
-            grpc::ByteBuffer request) {
+  // Lets the receiver wait for the answer to a request that is sent next; false if it cannot.
+  bool Expect(uint64_t ticket, std::shared_ptr<Receiver> receiver, size_t max_owed) {
+    absl::MutexLock lock(&mutex_);
+    if (lost_ || receivers_.size() >= max_owed) {
+      return false;
+    }
+    receivers_.emplace(ticket, std::move(receiver));
+    return true;
+  }
+
+  // If the rpc was lost meanwhile, its receivers were told.
+  void Send(grpc::ByteBuffer request) {
+    grpc::ByteBuffer* first = nullptr;
     {
       absl::MutexLock lock(&mutex_);
-      if (lost_ || receivers_.size() >= max_owed) {
-        return false;
+      if (lost_) {
+        return;
       }
-      receivers_.emplace(ticket, std::move(receiver));
       requests_.push_back(std::move(request));
       if (requests_.size() > 1) {
-        return true;
+        return;
       }
-      ++sending_;
+      first = StartSending();
     }
-    SendFirst();
-    return true;
+    HandOver(first);
   }
 
   bool lost() const {
@@ -94,15 +103,16 @@ class FetchStream::Rpc final : public grpc::ClientBidiReactor<grpc::ByteBuffer, 
   }
 
   void OnWriteDone(bool ok) override {
+    grpc::ByteBuffer* first = nullptr;
     {
       absl::MutexLock lock(&mutex_);
       requests_.pop_front();
       if (!ok || lost_ || requests_.empty()) {
         return;
       }
-      ++sending_;
+      first = StartSending();
     }
-    SendFirst();
+    HandOver(first);
   }
 
   void OnDone(const grpc::Status& /*status*/) override {
@@ -111,13 +121,14 @@ class FetchStream::Rpc final : public grpc::ClientBidiReactor<grpc::ByteBuffer, 
   }
 
  private:
-  // Hands the first request to gRPC, which may go on to send it just here: not under the lock.
-  void SendFirst() {
-    grpc::ByteBuffer* request = nullptr;
-    {
-      absl::MutexLock lock(&mutex_);
-      request = &requests_.front();
-    }
+  // The first request, which the caller has to hand over; it stays where it is until it was sent.
+  grpc::ByteBuffer* StartSending() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ++sending_;
+    return &requests_.front();
+  }
+
+  // Gives a request to gRPC, which may go on to send it just here: not under the lock.
+  void HandOver(grpc::ByteBuffer* request) {
     StartWrite(request);
     bool last = false;
     {
@@ -196,13 +207,14 @@ bool FetchStream::Send(std::shared_ptr<Receiver> receiver, size_t max_owed,
     return false;
   }
   const uint64_t ticket = last_ticket_.fetch_add(1, std::memory_order_relaxed) + 1;
-  return rpc->Send(ticket, std::move(receiver), max_owed, encode(ticket));
+  if (!rpc->Expect(ticket, std::move(receiver), max_owed)) {
+    return false;
+  }
+  rpc->Send(encode(ticket));
+  return true;
 }
 
-bool FetchStream::DaemonAnswers() const {
-  KeepForEver(channels_);  // the probe may outlive this
-  return engram::DaemonAnswers(stub_);
-}
+bool FetchStream::DaemonAnswers() const { return engram::DaemonAnswers(channels_, stub_); }
 
 FetchStreams::FetchStreams(const std::shared_ptr<ChannelSet>& channels) {
   for (size_t i = 0; i < channels->size(); ++i) {

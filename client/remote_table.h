@@ -44,7 +44,7 @@ class RemoteTable final : public Table {
     std::array<std::string, 2> heads;  // of requests without and with report_tiers
     uint32_t max_stream_fetches = 0;
 
-    // By a stream that is open already, if there is one.
+    // By a stream, or by a call of its own where none takes it just now.
     std::shared_ptr<FetchCall> Start(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                                      const FetchOptions& options) const;
     std::shared_ptr<FetchCall> StartUnary(absl::Span<const uint32_t> row_ids,

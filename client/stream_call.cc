@@ -115,7 +115,10 @@ void StreamCall::AwaitAnswer(absl::Time waiting_since) {
 }
 
 bool StreamCall::done() {
-  if (other_ == nullptr) {
+  if (other_ != nullptr) {
+    return other_->done();
+  }
+  {
     absl::MutexLock lock(&mutex_);
     if (!Over() && absl::Now() >= deadline_) {
       GiveUp(absl::DeadlineExceededError("the deadline passed before the daemon answered"));
@@ -124,9 +127,7 @@ bool StreamCall::done() {
       return state_ == State::kEnded;
     }
   }
-  if (other_ == nullptr) {
-    other_ = fallback_(request_.row_ids);
-  }
+  other_ = fallback_(request_.row_ids);
   return other_->done();
 }
 

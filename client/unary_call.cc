@@ -76,9 +76,9 @@ void UnaryCall::CheckDaemon(absl::Time waiting_since) {
   if (attempt == nullptr) {
     return;  // the next one is about to start
   }
-  KeepForEver(channels_);  // the probe may outlive this call
+  const std::shared_ptr<ChannelSet> channels = channels_;
   mutex_.Unlock();
-  const bool answers = DaemonAnswers(attempt->stub);
+  const bool answers = DaemonAnswers(channels, attempt->stub);
   mutex_.Lock();
   if (!answers && attempt_ == attempt) {
     ++failures_;

@@ -20,6 +20,19 @@ absl::StatusOr<DynamicLibrary> DynamicLibrary::Open(const std::string& purpose,
       absl::StrCat(purpose, " cannot be loaded: ", absl::StrJoin(errors, "; ")));
 }
 
+absl::StatusOr<DynamicLibrary> DynamicLibrary::OpenOfCuda(const std::string& purpose,
+                                                          const std::string& stem,
+                                                          const std::string& path) {
+  if (!path.empty()) return Open(purpose, {path});
+  std::vector<std::string> names;
+  for (const char* folder : {"", "/usr/local/cuda/lib64/"}) {
+    for (const char* version : {"13", "12"}) {
+      names.push_back(absl::StrCat(folder, stem, ".so.", version));
+    }
+  }
+  return Open(purpose, names);
+}
+
 void* DynamicLibrary::Find(const char* symbol) {
   void* const found = dlsym(handle_, symbol);
   if (found == nullptr && status_.ok()) {

@@ -20,6 +20,12 @@ class DynamicLibrary {
   static absl::StatusOr<DynamicLibrary> Open(const std::string& purpose,
                                              const std::vector<std::string>& names);
 
+  // Opens `path`, or if that is empty the library `stem` of CUDA 13 or 12, "libcublas", where the
+  // linker or CUDA's usual folder has it. Returns as Open.
+  static absl::StatusOr<DynamicLibrary> OpenOfCuda(const std::string& purpose,
+                                                   const std::string& stem,
+                                                   const std::string& path);
+
   const std::string& name() const { return name_; }
 
   // Sets `function` to the library's function of that name. A missing one shows in status().

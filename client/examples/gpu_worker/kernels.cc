@@ -1,7 +1,6 @@
 #include "client/examples/gpu_worker/kernels.h"
 
 #include <cstddef>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/examples/gpu_worker/dynamic_library.h"
@@ -33,12 +32,8 @@ struct Nvrtc {
 };
 
 absl::StatusOr<Nvrtc> LoadNvrtc(const std::string& path) {
-  std::vector<std::string> names = {path};
-  if (path.empty()) {
-    names = {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so.13",
-             "/usr/local/cuda/lib64/libnvrtc.so.12"};
-  }
-  absl::StatusOr<DynamicLibrary> library = DynamicLibrary::Open("NVRTC (--nvrtc)", names);
+  absl::StatusOr<DynamicLibrary> library =
+      DynamicLibrary::OpenOfCuda("NVRTC (--nvrtc)", "libnvrtc", path);
   if (!library.ok()) return library.status();
   Nvrtc nvrtc{};
   library->Resolve("nvrtcGetErrorString", &nvrtc.get_error_string);

@@ -1,7 +1,5 @@
 #include "client/examples/gpu_worker/matrix_product.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "client/examples/gpu_worker/dynamic_library.h"
 
@@ -43,12 +41,8 @@ struct Cublas {
 namespace {
 
 absl::StatusOr<std::unique_ptr<Cublas>> LoadCublas(const std::string& path) {
-  std::vector<std::string> names = {path};
-  if (path.empty()) {
-    names = {"libcublas.so.13", "libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.13",
-             "/usr/local/cuda/lib64/libcublas.so.12"};
-  }
-  absl::StatusOr<DynamicLibrary> library = DynamicLibrary::Open("cuBLAS (--cublas)", names);
+  absl::StatusOr<DynamicLibrary> library =
+      DynamicLibrary::OpenOfCuda("cuBLAS (--cublas)", "libcublas", path);
   if (!library.ok()) return library.status();
   auto cublas = std::make_unique<Cublas>();
   library->Resolve("cublasCreate_v2", &cublas->create);
