@@ -28,11 +28,11 @@ struct Probe {
 
 }  // namespace
 
-void KeepForEver(std::shared_ptr<ChannelSet> channels) {
+void KeepForEver(std::shared_ptr<const void> object) {
   static absl::Mutex mutex;
-  static auto* const kept = new std::set<std::shared_ptr<ChannelSet>>;
+  static auto* const kept = new std::set<std::shared_ptr<const void>>;
   absl::MutexLock lock(&mutex);
-  kept->insert(std::move(channels));
+  kept->insert(std::move(object));
 }
 
 bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub) {

@@ -22,8 +22,9 @@ inline constexpr absl::Duration kGrace = absl::Seconds(1);
 // How long an answer without a deadline is waited for before the daemon is asked whether it lives.
 inline constexpr absl::Duration kLongWait = absl::Seconds(20);
 
-// Keeps channels whose calls are left to gRPC: its threads must not be the last to let go of them.
-void KeepForEver(std::shared_ptr<ChannelSet> channels);
+// Keeps what calls that are left to gRPC may yet use. Of channels its threads must not be the last
+// to let go.
+void KeepForEver(std::shared_ptr<const void> object);
 
 // Whether the daemon answers a call at all, within ten seconds. The call may outlive this one, so
 // that the channels are kept for ever.

@@ -179,7 +179,7 @@ FetchStream::~FetchStream() {
   absl::MutexLock lock(&mutex_);
   if (rpc_ != nullptr && !rpc_->End()) {
     KeepForEver(channels_);
-    new std::shared_ptr<Rpc>(std::move(rpc_));  // gRPC may call it yet
+    KeepForEver(std::move(rpc_));  // gRPC may call it yet
   }
 }
 

@@ -47,6 +47,7 @@ class ColdTable {
   // more.
   //   DEADLINE_EXCEEDED  the deadline passed first
   //   DATA_LOSS          names the first row that could not be read, and why
+  //   RESOURCE_EXHAUSTED likewise: too many files are open
   virtual absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows,
                                 absl::Time deadline, ColdReadStats* stats) = 0;
 

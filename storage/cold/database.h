@@ -71,7 +71,7 @@ class Database {
   virtual absl::Status WriteCatalog(absl::Span<const CatalogWrite> writes) = 0;
 
   // Tables are named by a number that is never used again.
-  // OpenTable: DATA_LOSS if the table is not there. Its index is loaded in the background.
+  // OpenTable: DATA_LOSS if the table is not there.
   // NewTable: ALREADY_EXISTS if the uid is taken.
   virtual absl::StatusOr<std::unique_ptr<ColdTable>> OpenTable(uint64_t uid,
                                                                const TableSpec& spec) = 0;

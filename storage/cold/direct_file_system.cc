@@ -120,6 +120,10 @@ rocksdb::IOStatus DirectFileSystem::NewRandomAccessFile(
     file->reset();
     return ErrorStatus(absl::StrCat("opening ", path), error);
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    opened_by_rocksdb_[path] = opened->id();
+  }
   *file = std::make_unique<DirectFile>(this, std::move(opened));
   return IOStatus::OK();
 }
@@ -138,9 +142,21 @@ std::shared_ptr<ReadableFile> DirectFileSystem::OpenShared(const std::string& pa
   known = file;
   if (files_.size() >= purge_at_) {
     std::erase_if(files_, [](const auto& entry) { return entry.second.expired(); });
+    std::erase_if(opened_by_rocksdb_, [this](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return !files_.contains(entry.second);
+    });
     purge_at_ = 2 * files_.size() + kMinPurge;
   }
   return file;
+}
+
+std::optional<FileId> DirectFileSystem::OpenedByRocksDb(const std::string& path) {
+  absl::MutexLock lock(&mutex_);
+  const auto opened = opened_by_rocksdb_.find(path);
+  if (opened == opened_by_rocksdb_.end()) {
+    return std::nullopt;
+  }
+  return opened->second;
 }
 
 bool DirectFileSystem::Keep() {

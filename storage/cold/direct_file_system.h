@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -37,6 +38,9 @@ class DirectFileSystem final : public rocksdb::FileSystemWrapper {
   // the errno if it cannot be opened.
   std::shared_ptr<ReadableFile> OpenShared(const std::string& path, int* error);
 
+  // The file that RocksDB opened last at `path`, if it has it open still.
+  std::optional<FileId> OpenedByRocksDb(const std::string& path);
+
   // Whether one more file may stay open though nobody reads it. If so, it counts until LetGo.
   bool Keep();
   void LetGo();
@@ -53,11 +57,12 @@ class DirectFileSystem final : public rocksdb::FileSystemWrapper {
   // Threads know their queue by it, and free the queue some time after it is gone.
   const std::shared_ptr<const char> token_ = std::make_shared<const char>('\0');
 
-  // Closed files are purged from files_ when it has grown to twice the size after the last purge.
+  // Closed files are purged when files_ has grown to twice the size after the last purge.
   static constexpr size_t kMinPurge = 64;
   absl::Mutex mutex_;
   size_t purge_at_ ABSL_GUARDED_BY(mutex_) = kMinPurge;
   std::map<FileId, std::weak_ptr<ReadableFile>> files_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, FileId> opened_by_rocksdb_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::storage

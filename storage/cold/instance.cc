@@ -38,6 +38,21 @@ int RaiseFileLimit() {
   return static_cast<int>(std::min(kMostFiles, limit.rlim_cur - left_to_others));
 }
 
+// How the files that may be open are shared out.
+struct FileLimits {
+  int rocksdb;  // its option max_open_files
+  int kept;     // by tables
+};
+
+FileLimits ShareOut(int max_open_files) {
+  // RocksDB opens a file to check it and to import it, scans one at a time, and reads few pages. It
+  // keeps the index of each open file, some 400 KB.
+  constexpr int kMostOfRocksDb = 64 + 10;  // it subtracts 10 for files that are no tables
+  const int rocksdb = std::min(kMostOfRocksDb, max_open_files / 2);
+  // What remains is for files that readers open for one read: PageReader::kMaxBorrowing a thread.
+  return {.rocksdb = rocksdb, .kept = (max_open_files - rocksdb) / 4 * 3};
+}
+
 bool Contains(const std::vector<uint64_t>& uids, uint64_t uid) {
   return std::find(uids.begin(), uids.end(), uid) != uids.end();
 }
@@ -93,9 +108,10 @@ ColumnFamily::~ColumnFamily() {
 Instance::Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base,
                    int max_open_files)
     : dir_(WithoutTrailingSlashes(std::move(dir))),
-      max_open_files_(max_open_files),
+      rocksdb_files_(ShareOut(max_open_files).rocksdb),
       write_state_(std::make_shared<WriteState>(dir_, base)),
-      file_system_(std::make_shared<DirectFileSystem>(std::move(base), engine, max_open_files / 2)),
+      file_system_(std::make_shared<DirectFileSystem>(std::move(base), engine,
+                                                      ShareOut(max_open_files).kept)),
       env_(rocksdb::NewCompositeEnv(file_system_)) {}
 
 Instance::~Instance() {
@@ -127,7 +143,7 @@ absl::Status Instance::OpenDb() {
         absl::StrCat("the database in ", dir_, " has tables, but its file CURRENT is missing"));
   }
   rocksdb::DBOptions options = DatabaseOptions(env_.get());
-  options.max_open_files = max_open_files_ - max_open_files_ / 2;
+  options.max_open_files = rocksdb_files_;
   options.listeners.push_back(NewErrorListener(write_state_));
   std::vector<std::string> names;
   // Fails where there is no database yet.

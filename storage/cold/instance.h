@@ -90,7 +90,7 @@ class Instance {
   absl::Status OpenDb();
 
   const std::string dir_;
-  const int max_open_files_;  // one half is RocksDB's, one half the tables'
+  const int rocksdb_files_;  // that RocksDB may keep open
   const std::shared_ptr<WriteState> write_state_;
   const std::shared_ptr<DirectFileSystem> file_system_;
   const std::unique_ptr<rocksdb::Env> env_;

@@ -42,17 +42,20 @@ absl::Status PageReader::Run(absl::Time deadline) {
     if (auto status = TakeOldest(count); !status.ok()) {
       return status;
     }
+    for (size_t i = 0; i < count; ++i) {
+      borrowing_ -= window_[oldest_ + i].borrows ? 1 : 0;
+    }
     ahead_.PopOldest(count);
     oldest_ = (oldest_ + count) % window_.size();
   }
 }
 
 void PageReader::FillWindow() {
-  while (next_read_ < reads_.size() && !ahead_.full()) {
+  while (next_read_ < reads_.size() && !ahead_.full() && borrowing_ < kMaxBorrowing) {
     const uint64_t number = layout_.page_of(reads_[next_read_].row_id);
     const uint64_t end_row = layout_.first_row(number) + layout_.rows_in(number);
     Page& page = window_[(oldest_ + ahead_.size()) % window_.size()];
-    page = {.number = number, .first_read = next_read_, .end_read = next_read_};
+    page = {.number = number, .first_read = next_read_, .end_read = next_read_, .borrows = false};
     while (page.end_read < reads_.size() && reads_[page.end_read].row_id < end_row) {
       assert(reads_[page.end_read].row_id >= layout_.first_row(number));
       ++page.end_read;
@@ -61,10 +64,15 @@ void PageReader::FillWindow() {
     next_read_ = page.end_read;
     if (file_ == nullptr || number > file_->last_page) {
       file_ = source_.files->Find(number);
-      open_ = file_ == nullptr ? nullptr : file_->Open();
+      open_ = file_ == nullptr ? OpenSst() : file_->Open();
     }
-    ahead_.Push(open_,
-                open_ == nullptr ? 0 : (number - file_->first_page) * layout_.page_file_bytes());
+    if (open_.file == nullptr) {
+      ahead_.Push(nullptr, 0);
+      continue;
+    }
+    page.borrows = !open_.kept;
+    borrowing_ += page.borrows ? 1 : 0;
+    ahead_.Push(open_.file, (number - file_->first_page) * layout_.page_file_bytes());
   }
 }
 
@@ -90,7 +98,8 @@ absl::Status PageReader::ReadAgain(const Page& page) {
   const rocksdb::Status status =
       source_.db->Get(PageReadOptions(), source_.family, {key.data(), key.size()}, &value);
   if (!status.ok()) {
-    return absl::DataLossError(FromRocksDb(status, absl::StrCat("row ", row)).message());
+    const absl::Status read = FromRocksDb(status, absl::StrCat("row ", row));
+    return absl::IsResourceExhausted(read) ? read : absl::DataLossError(read.message());
   }
   if (value.size() != bytes) {
     return absl::DataLossError(absl::StrCat("row ", row, ": page ", page.number, " has ",

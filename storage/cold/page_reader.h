@@ -48,7 +48,11 @@ class PageReader {
     uint64_t number;
     size_t first_read;
     size_t end_read;
+    bool borrows;  // holds a file open that is closed after the read
   };
+
+  // Pages in the window that may borrow, so that threads leave descriptors to each other.
+  static constexpr size_t kMaxBorrowing = 16;
 
   // Starts reads until the window is full or there are no pages left.
   void FillWindow();
@@ -72,7 +76,8 @@ class PageReader {
   size_t oldest_ = 0;
   size_t next_read_ = 0;     // the first of reads_ whose page is not in the window yet
   SstFile* file_ = nullptr;  // of the last page that entered the window
-  std::shared_ptr<const ReadableFile> open_;
+  OpenSst open_;
+  size_t borrowing_ = 0;  // pages in the window that do
   uint64_t read_again_ = 0;
 };
 

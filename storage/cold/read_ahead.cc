@@ -73,6 +73,9 @@ size_t ReadAhead::AwaitOldest(size_t max_count) {
 
 void ReadAhead::PopOldest(size_t count) {
   assert(count <= awaited_);
+  for (size_t i = 0; i < count; ++i) {
+    files_[oldest_ + i].reset();
+  }
   oldest_ = (oldest_ + count) % capacity_;
   size_ -= count;
   awaited_ -= count;

@@ -15,7 +15,9 @@ absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view contex
   }
   const std::string text = status.ToString();
   const std::string message = absl::StrCat(context, ": ", text);
-  if (status.IsNoSpace() || absl::StrContains(text, std::strerror(EDQUOT))) {
+  if (status.IsNoSpace() || absl::StrContains(text, std::strerror(EDQUOT)) ||
+      absl::StrContains(text, std::strerror(EMFILE)) ||
+      absl::StrContains(text, std::strerror(ENFILE))) {
     return absl::ResourceExhaustedError(message);
   }
   // RocksDB tells these two causes only in words.

@@ -9,7 +9,7 @@
 namespace engram::storage {
 
 // "`context`: what RocksDB says", with the code
-//   RESOURCE_EXHAUSTED   the disk is full
+//   RESOURCE_EXHAUSTED   the disk is full, or too many files are open
 //   PERMISSION_DENIED    the operating system refuses access
 //   FAILED_PRECONDITION  another process has the database open
 //   DATA_LOSS            anything else that is not OK: damaged or missing data, a failing disk

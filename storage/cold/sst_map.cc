@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/cold/page_layout.h"
+#include "storage/cold/rocksdb_options.h"
 
 namespace engram::storage {
 
@@ -14,17 +15,35 @@ SstFile::~SstFile() {
   }
 }
 
-std::shared_ptr<const ReadableFile> SstFile::Open() {
+OpenSst SstFile::Open() {
   absl::MutexLock lock(&mutex_);
   if (file_ != nullptr) {
-    return file_;
+    return {.file = file_, .kept = true};
   }
   int error = 0;
   std::shared_ptr<const ReadableFile> file = file_system_->OpenShared(path, &error);
-  if (file != nullptr && file_system_->Keep()) {
+  if (file == nullptr || !IsKnown(file->id())) {
+    return {};
+  }
+  if (file_system_->Keep()) {
     file_ = file;
   }
-  return file;
+  return {.file = std::move(file), .kept = file_ != nullptr};
+}
+
+bool SstFile::IsKnown(FileId id) {
+  // RocksDB checks a file when it opens it, and opens it no later than to read of it. The second
+  // page is for files whose first one is damaged.
+  if (!known_.has_value() && (RocksDbReads(first_page) || RocksDbReads(last_page))) {
+    known_ = file_system_->OpenedByRocksDb(path);
+  }
+  return known_ == id;
+}
+
+bool SstFile::RocksDbReads(uint64_t page) const {
+  const PageKey key = EncodePageKey(page);
+  rocksdb::PinnableSlice value;
+  return db_->Get(PageReadOptions(), family_, {key.data(), key.size()}, &value).ok();
 }
 
 SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,
@@ -42,7 +61,7 @@ SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,
           file.largestkey.size() == PageKey().size()) {
         files_.push_back(std::make_unique<SstFile>(
             DecodePageKey(file.smallestkey.data()), DecodePageKey(file.largestkey.data()),
-            absl::StrCat(file.directory, "/", file.relative_filename), file_system));
+            absl::StrCat(file.directory, "/", file.relative_filename), db, family, file_system));
       }
     }
   }

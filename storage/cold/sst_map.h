@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,24 +17,46 @@
 
 namespace engram::storage {
 
+// An SST file for reading.
+struct OpenSst {
+  std::shared_ptr<const ReadableFile> file;
+  bool kept = false;  // open whether it is read or not
+};
+
 // One SST file. Thread-safe.
 class SstFile {
  public:
-  SstFile(uint64_t first, uint64_t last, std::string file_path, DirectFileSystem* file_system)
-      : first_page(first), last_page(last), path(std::move(file_path)), file_system_(file_system) {}
+  // db, family, file_system: must outlive it
+  SstFile(uint64_t first, uint64_t last, std::string file_path, rocksdb::DB* db,
+          rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system)
+      : first_page(first),
+        last_page(last),
+        path(std::move(file_path)),
+        db_(db),
+        family_(family),
+        file_system_(file_system) {}
   ~SstFile();
 
   // The file, which is opened when it is first needed and then stays open, as long as the file
-  // system lets it; null if it cannot be opened, which RocksDB then reports.
-  std::shared_ptr<const ReadableFile> Open() ABSL_LOCKS_EXCLUDED(mutex_);
+  // system lets it; null if it cannot be opened, or is not the file that the database knows by this
+  // name. RocksDB then has to read, or to report it.
+  OpenSst Open() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const uint64_t first_page;
   const uint64_t last_page;
   const std::string path;
 
  private:
+  // Whether it is this file that RocksDB compared with its manifest. Nothing in a page tells which
+  // table it belongs to: a file of another table in this one's place would look right.
+  bool IsKnown(FileId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool RocksDbReads(uint64_t page) const;
+
+  rocksdb::DB* const db_;
+  rocksdb::ColumnFamilyHandle* const family_;
   DirectFileSystem* const file_system_;
   absl::Mutex mutex_;
+  std::optional<FileId> known_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const ReadableFile> file_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -42,7 +65,7 @@ class SstFile {
 // Immutable but for the files' being opened; thread-safe.
 class SstMap {
  public:
-  // file_system: must outlive the map
+  // db, family, file_system: must outlive the map
   SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system);
 
   // The file that holds `page`, or null.

@@ -194,6 +194,7 @@ TEST_F(AttachmentTest, AClientDiesWithFetchesUnderWay) {
   StartStore(0);
   const auto bystander = NewClient();
   const auto client = NewClient();
+  FetchAndExpect(bystander.get(), Ids(100, 1));  // opens the table's file, which one thread does
   gate_.Close();
   for (uint32_t slot = 0; slot < client->slots(); ++slot) {
     client->Prepare(slot, *table_, Ids(100, slot));

@@ -10,8 +10,10 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "storage/cold/cold_table.h"
 #include "storage/cold/instance.h"
 #include "storage/cold/sst_map.h"
+#include "storage/cold/table_writer.h"
 #include "tests/storage/cold/cold_testing.h"
 
 namespace engram::storage {
@@ -98,19 +100,64 @@ size_t CountOpenFiles(const std::string& dir) {
 
 TEST_P(ColdTableTest, FewFilesMayBeOpen) {
   const TableSpec spec = OpaqueSpec(20'000, 264);
-  constexpr int kMaxOpenFiles = 4;
-  const auto database = OpenDb({.segment_bytes = 1 << 18, .max_open_files = kMaxOpenFiles});
+  constexpr int kMaxOpenFiles = 100;
+  const auto database = OpenDb({.segment_bytes = 1 << 13, .max_open_files = kMaxOpenFiles});
   const auto table = WriteTable(database.get(), kUid, spec);
-  ASSERT_GT(CountSstFiles(dir_), 20U);
-  for (uint32_t seed = 0; seed < 3; ++seed) {
-    size_t wrong = 0;
-    ColdReadStats stats;
-    EXPECT_EQ(ReadAndCheck(table.get(), spec, RandomIds(spec.rows, 1000, seed), &wrong, &stats),
-              absl::OkStatus());
-    EXPECT_EQ(wrong, 0U);
-    EXPECT_EQ(stats.read_again, 0U);
-    EXPECT_LE(CountOpenFiles(std::filesystem::canonical(dir_)), size_t{kMaxOpenFiles});
+  ASSERT_GT(CountSstFiles(dir_), 500U);
+  std::vector<std::thread> readers;
+  for (uint32_t reader = 0; reader < 4; ++reader) {
+    readers.emplace_back([&, reader] {
+      for (uint32_t round = 0; round < 3; ++round) {
+        size_t wrong = 0;
+        ColdReadStats stats;
+        const auto ids = RandomIds(spec.rows, 1000, 4 * round + reader);
+        EXPECT_EQ(ReadAndCheck(table.get(), spec, ids, &wrong, &stats), absl::OkStatus());
+        EXPECT_EQ(wrong, 0U);
+        EXPECT_EQ(stats.read_again, 0U);
+      }
+    });
   }
+  for (std::thread& reader : readers) reader.join();
+  // Of those that remain open; during the reads each thread has 16 more at most.
+  EXPECT_LE(CountOpenFiles(std::filesystem::canonical(dir_)), size_t{kMaxOpenFiles});
+}
+
+// What RocksDB keeps of a table in memory does not grow with it.
+TEST_P(ColdTableTest, IndexesOfFewFilesStayInMemory) {
+  const TableSpec spec = OpaqueSpec(40'000, 264);
+  const auto instance = Instance::Open(dir_, engine_.get(), rocksdb::FileSystem::Default(),
+                                       /*max_open_files=*/0);
+  ASSERT_TRUE(instance.ok()) << instance.status();
+  std::shared_ptr<ColumnFamily> family;
+  auto writer = NewColdTableWriter(
+      *instance, kUid, spec, /*segment_bytes=*/1 << 13,
+      [&](const std::shared_ptr<ColumnFamily>& finished, const TableSpec& finished_spec) {
+        family = finished;
+        return NewColdTable(*instance, finished,
+                            std::make_shared<SstMap>((*instance)->db(), finished->handle(),
+                                                     (*instance)->file_system()),
+                            finished_spec);
+      });
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_EQ(WriteSegments(writer->get(), spec), absl::OkStatus());
+  const auto table = (*writer)->Finish();
+  ASSERT_TRUE(table.ok()) << table.status();
+  const auto readers_bytes = [&] {
+    uint64_t bytes = 0;
+    (*instance)->db()->GetIntProperty(family->handle(), "rocksdb.estimate-table-readers-mem",
+                                      &bytes);
+    return bytes;
+  };
+  const auto read_all = [&] {
+    EXPECT_TRUE((*table)->Scan([](uint64_t, absl::Span<const std::byte>) { return true; }).ok());
+    size_t wrong = 0;
+    EXPECT_EQ(ReadAndCheck(table->get(), spec, RandomIds(spec.rows, 20'000, 1), &wrong),
+              absl::OkStatus());
+  };
+  read_all();
+  const size_t files = CountSstFiles(dir_);
+  ASSERT_GT(files, 1300U);
+  EXPECT_LT(readers_bytes(), files * 500);  // each takes some 2 KB and its index
 }
 
 TEST_P(ColdTableTest, FilesAreInTheLastLevelAndBytesAreCounted) {
