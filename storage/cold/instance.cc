@@ -143,7 +143,7 @@ absl::Status Instance::OpenDb() {
         absl::StrCat("the database in ", dir_, " has tables, but its file CURRENT is missing"));
   }
   rocksdb::DBOptions options = DatabaseOptions(env_.get());
-  options.max_open_files = rocksdb_files_;
+  options.max_open_files = rocksdb_files_;  // without a limit Open would read every file's index
   options.listeners.push_back(NewErrorListener(write_state_));
   std::vector<std::string> names;
   // Fails where there is no database yet.

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/cold/page_block.h"
-#include "storage/cold/rocksdb_options.h"
 #include "storage/cold/rocksdb_status.h"
 
 namespace engram::storage {
@@ -93,10 +92,8 @@ absl::Status PageReader::ReadAgain(const Page& page) {
   ++read_again_;
   const RowId row = reads_[page.first_read].row_id;
   const size_t bytes = size_t{layout_.rows_in(page.number)} * layout_.row_bytes;
-  const PageKey key = EncodePageKey(page.number);
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status =
-      source_.db->Get(PageReadOptions(), source_.family, {key.data(), key.size()}, &value);
+  const rocksdb::Status status = ReadByRocksDb(source_.db, source_.family, page.number, &value);
   if (!status.ok()) {
     const absl::Status read = FromRocksDb(status, absl::StrCat("row ", row));
     return absl::IsResourceExhausted(read) ? read : absl::DataLossError(read.message());

@@ -22,8 +22,6 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   options.paranoid_checks = true;
   // Refuses a damaged log; the default would quietly go back to before the damage.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  // Not unlimited: with -1 Open would read the index of every file.
-  options.max_open_files = 1 << 20;
   options.skip_stats_update_on_db_open = true;
   // A truncated file fails the reads of its pages, not the start.
   options.skip_checking_sst_file_sizes_on_db_open = true;

@@ -9,6 +9,12 @@
 
 namespace engram::storage {
 
+rocksdb::Status ReadByRocksDb(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, uint64_t page,
+                              rocksdb::PinnableSlice* value) {
+  const PageKey key = EncodePageKey(page);
+  return db->Get(PageReadOptions(), family, {key.data(), key.size()}, value);
+}
+
 SstFile::~SstFile() {
   if (file_ != nullptr) {
     file_system_->LetGo();
@@ -32,18 +38,16 @@ OpenSst SstFile::Open() {
 }
 
 bool SstFile::IsKnown(FileId id) {
+  const auto reads = [this](uint64_t page) {
+    rocksdb::PinnableSlice value;
+    return ReadByRocksDb(db_, family_, page, &value).ok();
+  };
   // RocksDB checks a file when it opens it, and opens it no later than to read of it. The second
   // page is for files whose first one is damaged.
-  if (!known_.has_value() && (RocksDbReads(first_page) || RocksDbReads(last_page))) {
+  if (!known_.has_value() && (reads(first_page) || reads(last_page))) {
     known_ = file_system_->OpenedByRocksDb(path);
   }
   return known_ == id;
-}
-
-bool SstFile::RocksDbReads(uint64_t page) const {
-  const PageKey key = EncodePageKey(page);
-  rocksdb::PinnableSlice value;
-  return db_->Get(PageReadOptions(), family_, {key.data(), key.size()}, &value).ok();
 }
 
 SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,

@@ -17,6 +17,10 @@
 
 namespace engram::storage {
 
+// Has RocksDB read a page, whatever file it is in.
+rocksdb::Status ReadByRocksDb(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, uint64_t page,
+                              rocksdb::PinnableSlice* value);
+
 // An SST file for reading.
 struct OpenSst {
   std::shared_ptr<const ReadableFile> file;
@@ -50,7 +54,6 @@ class SstFile {
   // Whether it is this file that RocksDB compared with its manifest. Nothing in a page tells which
   // table it belongs to: a file of another table in this one's place would look right.
   bool IsKnown(FileId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool RocksDbReads(uint64_t page) const;
 
   rocksdb::DB* const db_;
   rocksdb::ColumnFamilyHandle* const family_;
