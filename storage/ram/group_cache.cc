@@ -27,7 +27,7 @@ GroupCache::Geometry GroupCache::GeometryFor(const TableSpec& spec, const Evicti
                                    kSmallPageBytes, kHugePageBytes);
   const uint64_t most = std::min<uint64_t>({budget / geometry.slot_bytes, spec.rows, kMaxSlots});
   const auto metadata_for = [&policy](uint64_t slots) {
-    return GroupIndex::BytesFor(static_cast<uint32_t>(slots)) + slots * policy.bytes_per_slot();
+    return GroupIndex::BytesFor(static_cast<uint32_t>(slots)) + policy.StateBytes(slots);
   };
   // The slots that fit beside the metadata that they need.
   const double bytes_each = static_cast<double>(geometry.slot_bytes) +
@@ -45,6 +45,7 @@ GroupCache::GroupCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
       group_size_(spec.group_size),
       id_bytes_(spec.group_size * sizeof(RowId)),
       group_bytes_(spec.group_bytes()),
+      orders_(spec),
       options_(options),
       geometry_(GeometryFor(spec, *policy, shares->budget()->limit_bytes())),
       shares_(std::move(shares)),
@@ -58,15 +59,22 @@ uint64_t GroupCache::HashOf(const RowId* ids) const {
   return HashGroup(ids, id_bytes_, options_.hash_seed) & options_.hash_mask;
 }
 
+GroupKey GroupCache::KeyOf(const RowId* ids) const {
+  return {.hash = HashOf(ids), .order = orders_.IndexOf(ids[0])};
+}
+
 bool GroupCache::SlotHolds(SlotId slot, const RowId* ids) const {
   return std::memcmp(pool_.Slot(slot), ids, id_bytes_) == 0;
 }
 
-bool GroupCache::Contains(const RowId* ids, uint64_t hash) const {
+bool GroupCache::UseIfHeld(const RowId* ids, const GroupKey& key) {
   GroupIndex::Slots slots;
-  const size_t found = index_.FindCandidates(hash, slots.data());
-  return std::any_of(slots.begin(), slots.begin() + found,
-                     [&](SlotId slot) { return SlotHolds(slot, ids); });
+  const auto end = slots.begin() + index_.FindCandidates(key.hash, slots.data());
+  const auto slot =
+      std::find_if(slots.begin(), end, [&](SlotId found) { return SlotHolds(found, ids); });
+  if (slot == end) return false;
+  policy_->OnHit({*slot});
+  return true;
 }
 
 RamTierStats GroupCache::Stats() const {
@@ -74,6 +82,7 @@ RamTierStats GroupCache::Stats() const {
           .bytes = held_bytes(),
           .admissions = admissions_.load(std::memory_order_relaxed),
           .evictions = evictions_.load(std::memory_order_relaxed),
+          .refusals = refusals_.load(std::memory_order_relaxed),
           .skipped = skipped_.load(std::memory_order_relaxed)};
 }
 
@@ -98,23 +107,41 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
     skipped_.fetch_add(groups.size(), std::memory_order_relaxed);
     return geometry_.metadata_bytes + geometry_.step_bytes;
   }
+  const Offer offer = {row_ids.data(), rows};
+  std::vector<uint32_t> waiting;
   pool_.Reclaim();
   uint64_t lacking_bytes = 0;
-  for (size_t i = 0; i < groups.size(); ++i) {
-    assert((size_t{groups[i]} + 1) * group_size_ <= row_ids.size());
-    const RowId* ids = row_ids.data() + size_t{groups[i]} * group_size_;
-    const uint64_t hash = HashOf(ids);
-    if (Contains(ids, hash) || !policy_->ShouldAdmit(hash)) continue;
-    std::optional<SlotId> slot = pool_.Take();
-    if (!slot.has_value()) slot = MakeRoom(groups.size() - i, &lacking_bytes);
-    if (slot.has_value()) {
-      Insert(*slot, ids, hash, rows + size_t{groups[i]} * group_bytes_);
+  for (const uint32_t group : groups) {
+    assert((size_t{group} + 1) * group_size_ <= row_ids.size());
+    const RowId* ids = IdsOf(offer, group);
+    const GroupKey key = KeyOf(ids);
+    if (UseIfHeld(ids, key)) continue;
+    if (const auto slot = TakeFreeSlot(&lacking_bytes); slot.has_value()) {
+      Insert(*slot, offer, group, key);
+    } else if (pool_.retired() >= pool_.retired_limit()) {
+      skipped_.fetch_add(1, std::memory_order_relaxed);
+    } else if (EvictFor(key)) {
+      waiting.push_back(group);
+      if (pool_.retired() >= pool_.retired_limit()) InsertWaiting(offer, &waiting);
+    }
+  }
+  InsertWaiting(offer, &waiting);
+  UpdateHeld();
+  return lacking_bytes;
+}
+
+void GroupCache::InsertWaiting(const Offer& offer, std::vector<uint32_t>* waiting) {
+  pool_.Reclaim();
+  for (const uint32_t group : *waiting) {
+    const GroupKey key = KeyOf(IdsOf(offer, group));
+    if (UseIfHeld(IdsOf(offer, group), key)) continue;  // it was offered twice
+    if (const auto slot = pool_.Take(); slot.has_value()) {
+      Insert(*slot, offer, group, key);
     } else {
       skipped_.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  UpdateHeld();
-  return lacking_bytes;
+  waiting->clear();
 }
 
 bool GroupCache::SetUpMetadata() {
@@ -128,45 +155,51 @@ bool GroupCache::SetUpMetadata() {
   return true;
 }
 
-std::optional<SlotId> GroupCache::MakeRoom(size_t wanted, uint64_t* lacking_bytes) {
+std::optional<SlotId> GroupCache::TakeFreeSlot(uint64_t* lacking_bytes) {
+  std::optional<SlotId> slot = pool_.Take();
   const uint64_t growth = pool_.NextGrowth();
-  if (growth > 0 && !pool_.shrinking()) {
-    if (pool_.Grow(shares_->Headroom(*this, growth))) {
-      UpdateHeld();
-      return pool_.Take();
-    }
+  if (slot.has_value() || growth == 0 || pool_.shrinking()) return slot;
+  if (!pool_.Grow(shares_->Headroom(*this, growth))) {
     *lacking_bytes = growth;
+    return std::nullopt;
   }
-  // Evicting for the whole batch at once makes one wait for readers serve them all.
-  const size_t most = std::min(wanted, pool_.retired_limit());
-  while (pool_.retired() < most && groups_.load(std::memory_order_relaxed) > 0) {
-    [[maybe_unused]] const bool evicted = Evict(policy_->PickVictim());
-    assert(evicted);
-  }
-  pool_.Reclaim();
+  UpdateHeld();
   return pool_.Take();
 }
 
-void GroupCache::Insert(SlotId slot, const RowId* ids, uint64_t hash, const std::byte* rows) {
+bool GroupCache::EvictFor(const GroupKey& newcomer) {
+  if (groups_.load(std::memory_order_relaxed) == 0) return false;
+  const std::optional<SlotId> victim = policy_->PickVictim(newcomer);
+  if (!victim.has_value()) {
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  [[maybe_unused]] const bool evicted = Evict(*victim);
+  assert(evicted);
+  return true;
+}
+
+void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const GroupKey& key) {
   std::byte* const memory = pool_.Slot(slot);
-  std::memcpy(memory, ids, id_bytes_);
-  std::memcpy(memory + id_bytes_, rows, group_bytes_);
-  if (!index_.Insert(hash, slot)) {
+  std::memcpy(memory, IdsOf(offer, group), id_bytes_);
+  std::memcpy(memory + id_bytes_, offer.rows + size_t{group} * group_bytes_, group_bytes_);
+  if (!index_.Insert(key.hash, slot)) {
     GroupIndex::Slots neighbours;
-    const size_t found = index_.FindNeighbours(hash, neighbours.data());
+    const size_t found = index_.FindNeighbours(key.hash, neighbours.data());
     Evict(policy_->PickVictimAmong(absl::MakeConstSpan(neighbours.data(), found)));
-    [[maybe_unused]] const bool inserted = index_.Insert(hash, slot);
+    [[maybe_unused]] const bool inserted = index_.Insert(key.hash, slot);
     assert(inserted);
   }
-  policy_->OnInsert(slot, hash);
+  policy_->OnInsert(slot, key);
   groups_.fetch_add(1, std::memory_order_relaxed);
   admissions_.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool GroupCache::Evict(SlotId slot) {
   const auto* ids = reinterpret_cast<const RowId*>(pool_.Slot(slot));
-  if (!index_.Remove(HashOf(ids), slot)) return false;
-  policy_->OnRemove(slot);
+  const GroupKey key = KeyOf(ids);
+  if (!index_.Remove(key.hash, slot)) return false;
+  policy_->OnRemove(slot, key);
   pool_.Retire(slot);
   groups_.fetch_sub(1, std::memory_order_relaxed);
   evictions_.fetch_add(1, std::memory_order_relaxed);

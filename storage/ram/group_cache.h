@@ -12,7 +12,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
-#include "storage/ram/eviction_policy.h"
+#include "storage/placement/eviction_policy.h"
+#include "storage/placement/ngram_orders.h"
 #include "storage/ram/group_index.h"
 #include "storage/ram/huge_region.h"
 #include "storage/ram/ram_shares.h"
@@ -54,6 +55,15 @@ class GroupCache : public RamTier, private RamShare {
  private:
   class Gather;  // one Lookup under way: group_gather.cc
 
+  // What Admit is offered: row ids and rows of many groups.
+  struct Offer {
+    const RowId* row_ids;
+    const std::byte* rows;
+  };
+  const RowId* IdsOf(const Offer& offer, uint32_t group) const {
+    return offer.row_ids + size_t{group} * group_size_;
+  }
+
   // What the spec and the budget make of the cache.
   struct Geometry {
     uint64_t slot_bytes = 0;
@@ -65,18 +75,25 @@ class GroupCache : public RamTier, private RamShare {
   static Geometry GeometryFor(const TableSpec& spec, const EvictionPolicy& policy, uint64_t budget);
 
   uint64_t HashOf(const RowId* ids) const;
+  GroupKey KeyOf(const RowId* ids) const;
   bool SlotHolds(SlotId slot, const RowId* ids) const;
-  bool Contains(const RowId* ids, uint64_t hash) const;
+  // Whether the cache holds the group; if so, that is a use of it.
+  bool UseIfHeld(const RowId* ids, const GroupKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The bytes that the cache would have taken, had there been room.
   uint64_t AdmitLocked(absl::Span<const RowId> row_ids, const std::byte* rows,
                        absl::Span<const uint32_t> groups) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A slot for a newcomer where none is free: memory is added, or else up to `wanted` groups are
-  // evicted. Sets `lacking_bytes` if it is the budget that has no memory to add.
-  std::optional<SlotId> MakeRoom(size_t wanted, uint64_t* lacking_bytes)
+  // A slot that is free now, of memory added if need be. Sets `lacking_bytes` if it is the budget
+  // that has none to add.
+  std::optional<SlotId> TakeFreeSlot(uint64_t* lacking_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Evicts a group for a newcomer that is worth more. Returns whether it did.
+  bool EvictFor(const GroupKey& newcomer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Inserts groups that a victim was evicted for, as far as readers are done with the victims: one
+  // wait for readers serves them all.
+  void InsertWaiting(const Offer& offer, std::vector<uint32_t>* waiting)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Insert(SlotId slot, const RowId* ids, uint64_t hash, const std::byte* rows)
+  void Insert(SlotId slot, const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns whether a group stood in the slot.
   bool Evict(SlotId slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,6 +104,7 @@ class GroupCache : public RamTier, private RamShare {
   const uint32_t group_size_;
   const size_t id_bytes_;     // of a group
   const size_t group_bytes_;  // its rows
+  const NgramOrders orders_;
   const GroupCacheOptions options_;
   const Geometry geometry_;
   const std::shared_ptr<RamShares> shares_;
@@ -102,6 +120,7 @@ class GroupCache : public RamTier, private RamShare {
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> admissions_{0};
   std::atomic<uint64_t> evictions_{0};
+  std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> skipped_{0};
   absl::Mutex mutex_;  // held by whoever changes the cache
 };

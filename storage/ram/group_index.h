@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
-#include "storage/ram/eviction_policy.h"
+#include "storage/placement/eviction_policy.h"
 
 namespace engram::storage {
 

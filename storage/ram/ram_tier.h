@@ -17,6 +17,7 @@ struct RamTierStats {
   uint64_t bytes = 0;       // of the budget in use, metadata included
   uint64_t admissions = 0;  // groups brought in
   uint64_t evictions = 0;   // groups evicted
+  uint64_t refusals = 0;    // groups not brought in because all held are worth more
   uint64_t skipped = 0;     // groups not brought in because no slot was free just then
 };
 

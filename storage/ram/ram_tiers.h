@@ -16,7 +16,8 @@
 namespace engram::storage {
 
 // Rows, row ids, index and policy state of all tiers stay within the budget at every moment; the
-// objects themselves (some 20 KiB a table) are not counted. Thread-safe. Tiers may outlive it.
+// objects themselves (some 20 KiB a table, and 60 KiB an n-gram order) are not counted.
+// Thread-safe. Tiers may outlive it.
 class RamTiers {
  public:
   explicit RamTiers(uint64_t budget_bytes);

@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "storage/ram/eviction_policy.h"
+#include "storage/placement/eviction_policy.h"
 #include "storage/ram/huge_region.h"
 #include "storage/ram/ram_budget.h"
 #include "storage/ram/reader_epochs.h"

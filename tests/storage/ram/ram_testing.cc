@@ -7,7 +7,7 @@
 #include <numeric>
 #include <utility>
 
-#include "storage/ram/clock_policy.h"
+#include "storage/placement/reuse_policy.h"
 
 namespace engram::storage {
 namespace {
@@ -92,8 +92,8 @@ std::unique_ptr<GroupCache> MakeCache(const TableSpec& spec, uint64_t budget_byt
 
 std::unique_ptr<GroupCache> MakeCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
                                       const GroupCacheOptions& options) {
-  return std::make_unique<GroupCache>(spec, std::move(shares), std::make_unique<ClockPolicy>(),
-                                      options);
+  return std::make_unique<GroupCache>(spec, std::move(shares),
+                                      std::make_unique<ReusePolicy>(ReusePolicyOptions{}), options);
 }
 
 }  // namespace engram::storage

@@ -1,0 +1,53 @@
+// Which groups a cache keeps. Knows slots and hashes, nothing of memory or rows.
+#ifndef ENGRAM_STORAGE_PLACEMENT_EVICTION_POLICY_H_
+#define ENGRAM_STORAGE_PLACEMENT_EVICTION_POLICY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "absl/types/span.h"
+
+namespace engram::storage {
+
+// The index of a slot, which holds one group, in a cache.
+using SlotId = uint32_t;
+
+// What tells a group from others here.
+struct GroupKey {
+  uint64_t hash = 0;   // all bits well mixed
+  uint32_t order = 0;  // index of its n-gram order (NgramOrders)
+};
+
+// OnHit is called by any number of threads at once, alongside everything else, and must be
+// lock-free. All other calls come one at a time. A slot is occupied from OnInsert to OnRemove.
+class EvictionPolicy {
+ public:
+  virtual ~EvictionPolicy() = default;
+
+  // State that the policy needs for a cache of `slots` slots; charged to the RAM budget.
+  virtual uint64_t StateBytes(uint64_t slots) const = 0;
+
+  // Called once, before any other call. `state` holds StateBytes(slots) bytes, zeroed, aligned to a
+  // cache line, and outlives the policy's use.
+  virtual void Init(std::byte* state, uint32_t slots) = 0;
+
+  // Groups were found in these slots. A slot may have been removed in the meantime; it is not
+  // inserted again before the call returns.
+  virtual void OnHit(absl::Span<const SlotId> slots) = 0;
+
+  virtual void OnInsert(SlotId slot, const GroupKey& group) = 0;
+  virtual void OnRemove(SlotId slot, const GroupKey& group) = 0;
+
+  // A group that is not held was used, and no slot is free: returns the slot that should be its,
+  // which the cache answers with OnRemove; or none, if every group held is worth more. At least one
+  // slot is occupied.
+  virtual std::optional<SlotId> PickVictim(const GroupKey& newcomer) = 0;
+
+  // The slot that is worth least of these: at least one, all occupied.
+  virtual SlotId PickVictimAmong(absl::Span<const SlotId> slots) = 0;
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_PLACEMENT_EVICTION_POLICY_H_

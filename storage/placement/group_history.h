@@ -1,0 +1,33 @@
+// What is known of a group's past.
+#ifndef ENGRAM_STORAGE_PLACEMENT_GROUP_HISTORY_H_
+#define ENGRAM_STORAGE_PLACEMENT_GROUP_HISTORY_H_
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <limits>
+
+namespace engram::storage {
+
+// Eight bytes, kept with a group's slot, and for some time after its eviction. Time is told by the
+// uses of all groups of a table, in ticks of some uses.
+struct GroupHistory {
+  uint32_t last_use = 0;  // tick; wraps
+  uint8_t uses = 0;       // up to 255; 0: nothing is known
+  uint8_t gap = 0;        // bits of half the ticks between the last two uses
+  uint8_t order = 0;      // index of the n-gram order
+  bool sampled = false;   // whether its returns are recorded while it is held
+
+  uint32_t Age(uint32_t now) const { return now - last_use; }
+
+  void AddUse(uint32_t now) {
+    if (uses > 0) gap = static_cast<uint8_t>(std::bit_width(Age(now) / 2));
+    uses = static_cast<uint8_t>(std::min(uses + 1, int{std::numeric_limits<uint8_t>::max()}));
+    last_use = now;
+  }
+};
+static_assert(sizeof(GroupHistory) == 8);
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_PLACEMENT_GROUP_HISTORY_H_

@@ -1,0 +1,222 @@
+#include "storage/placement/reuse_policy.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cmath>
+
+namespace engram::storage {
+namespace {
+
+constexpr uint64_t kLineBytes = 64;
+
+// Observations fade by half in so many uses for each slot, but not in less than that many.
+constexpr double kHalfLifeInSlots = 2;
+constexpr double kMinHalfLife = 1 << 15;
+// However rare evictions, and with them updates, are.
+constexpr double kMinKept = 0.5;
+// Some ranks are brought up to date every so many uses; more often in a small cache, for which a
+// short scan is a long one.
+constexpr uint64_t kMinRefreshUses = 256;
+constexpr uint64_t kMaxRefreshUses = 2048;
+constexpr uint64_t kRefreshesPerTurnover = 32;
+
+// Returns of groups that are held are recorded for one group in eight.
+constexpr uint32_t kSampling = 8;
+
+std::atomic_ref<uint64_t> Atomic(uint64_t& word) { return std::atomic_ref<uint64_t>(word); }
+
+uint64_t OwnBytes(uint64_t slots) {
+  return (slots * sizeof(GroupHistory) + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
+
+}  // namespace
+
+ReusePolicy::ReusePolicy(const ReusePolicyOptions& options)
+    : ghosts_per_slot_(options.ghosts_per_slot),
+      model_(options.orders),
+      random_(options.random_seed | 1) {}
+
+uint64_t ReusePolicy::GhostsFor(uint64_t slots) const {
+  return static_cast<uint64_t>(static_cast<double>(slots) * ghosts_per_slot_);
+}
+
+uint64_t ReusePolicy::StateBytes(uint64_t slots) const {
+  return OwnBytes(slots) + GhostTable::BytesFor(GhostsFor(slots));
+}
+
+void ReusePolicy::Init(std::byte* state, uint32_t slots) {
+  histories_ = reinterpret_cast<uint64_t*>(state);
+  slots_ = slots;
+  ghosts_ = GhostTable(state + OwnBytes(slots), GhostsFor(slots));
+}
+
+GroupHistory ReusePolicy::Load(SlotId slot) const {
+  return std::bit_cast<GroupHistory>(Atomic(histories_[slot]).load(std::memory_order_relaxed));
+}
+
+void ReusePolicy::Store(SlotId slot, const GroupHistory& history) {
+  Atomic(histories_[slot]).store(std::bit_cast<uint64_t>(history), std::memory_order_relaxed);
+}
+
+void ReusePolicy::OnHit(absl::Span<const SlotId> slots) {
+  for (const SlotId slot : slots) __builtin_prefetch(&histories_[slot], 1);
+  const uint64_t uses = uses_.fetch_add(slots.size(), std::memory_order_relaxed);
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  for (const SlotId slot : slots) {
+    uint64_t word = Atomic(histories_[slot]).load(std::memory_order_relaxed);
+    auto history = std::bit_cast<GroupHistory>(word);
+    if (history.uses == 0) continue;
+    if (history.sampled) model_.RecordReturn(history, now, kSampling);
+    history.AddUse(now);
+    // Not a plain store, lest a slot removed meanwhile looks occupied. A lost race is a lost use.
+    Atomic(histories_[slot])
+        .compare_exchange_weak(word, std::bit_cast<uint64_t>(history), std::memory_order_relaxed);
+  }
+}
+
+GroupHistory ReusePolicy::HistoryWithUse(const GroupKey& group, uint32_t now) {
+  GroupHistory history = {.order = static_cast<uint8_t>(group.order)};
+  if (const auto ghost = ghosts_.Find(group.hash); ghost.has_value()) {
+    history = *ghost;
+    model_.RecordReturn(history, now, 1);
+  }
+  history.sampled = (group.hash >> 32) % kSampling == 0;
+  history.AddUse(now);
+  return history;
+}
+
+void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
+  assert(slot < slots_);
+  end_ = std::max(end_, slot + 1);
+  const uint64_t uses = uses_.fetch_add(1, std::memory_order_relaxed);
+  Store(slot, HistoryWithUse(group, static_cast<uint32_t>(uses / kUsesPerTick)));
+  ghosts_.Remove(group.hash);
+  AddCandidate(slot);
+}
+
+void ReusePolicy::OnRemove(SlotId slot, const GroupKey& group) {
+  ghosts_.Put(group.hash, Load(slot), model_, Now());
+  Store(slot, GroupHistory());
+  while (end_ > 0 && Load(end_ - 1).uses == 0) --end_;
+}
+
+uint64_t ReusePolicy::Random(uint64_t below) {  // Marsaglia's xorshift
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(random_) * below >> 64);
+}
+
+std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
+  const uint64_t uses = uses_.load(std::memory_order_relaxed);
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  Learn(uses);
+  LookAround(uses);
+  RankedSlots ranked;
+  const size_t count = RankCandidates(now, &ranked);
+  if (count == 0) return FirstOccupied();
+  const auto worst =
+      std::min_element(ranked.begin(), ranked.begin() + count,
+                       [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
+  const Ranked victim = *worst;
+  GroupHistory history = ghosts_.Find(newcomer.hash)
+                             .value_or(GroupHistory{.order = static_cast<uint8_t>(newcomer.order)});
+  history.AddUse(now);
+  if (model_.Rank(history, now) < victim.rank) {
+    uses_.fetch_add(1, std::memory_order_relaxed);
+    ghosts_.Put(newcomer.hash, HistoryWithUse(newcomer, now), model_, now);
+    KeepWorst(&ranked, count, slots_);
+    return std::nullopt;
+  }
+  KeepWorst(&ranked, count, victim.slot);
+  return victim.slot;
+}
+
+size_t ReusePolicy::RankCandidates(uint32_t now, RankedSlots* ranked) const {
+  size_t count = 0;
+  for (size_t i = 0; i < candidate_count_; ++i) {
+    const GroupHistory history = Load(candidates_[i]);
+    if (history.uses > 0) (*ranked)[count++] = {candidates_[i], model_.Rank(history, now)};
+  }
+  return count;
+}
+
+// Makes them the candidates, but for the victim, if it is one of them.
+void ReusePolicy::KeepWorst(RankedSlots* ranked, size_t count, SlotId victim) {
+  const auto begin = ranked->begin();
+  const size_t kept = std::min(count, kCandidates + 1);
+  if (kept < count) {
+    std::nth_element(begin, begin + kept, begin + count,
+                     [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
+  }
+  candidate_count_ = 0;
+  for (auto it = begin; it != begin + kept; ++it) {
+    if (it->slot != victim && candidate_count_ < kCandidates) {
+      candidates_[candidate_count_++] = it->slot;
+    }
+  }
+}
+
+SlotId ReusePolicy::FirstOccupied() const {
+  SlotId slot = 0;
+  while (Load(slot).uses == 0) ++slot;
+  return slot;
+}
+
+void ReusePolicy::AddCandidate(SlotId slot) {
+  const auto end = candidates_.begin() + candidate_count_;
+  if (end != candidates_.end() && std::find(candidates_.begin(), end, slot) == end) {
+    candidates_[candidate_count_++] = slot;
+  }
+}
+
+// Adds random slots to the candidates, and records what groups wait.
+void ReusePolicy::LookAround(uint64_t uses) {
+  std::array<SlotId, kLooks> looks;
+  for (SlotId& slot : looks) {
+    slot = static_cast<SlotId>(Random(end_));
+    __builtin_prefetch(&histories_[slot]);
+  }
+  std::array<uint64_t, kGhostLooks> ghosts;
+  for (uint64_t& place : ghosts) ghosts_.Prefetch(place = Random(ghosts_.capacity()));
+
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  const auto ticks = static_cast<float>(uses - last_look_) / kUsesPerTick;
+  last_look_ = uses;
+  candidate_count_ = std::min(candidate_count_, kCandidates);
+  const float waited = ticks * static_cast<float>(end_) / kLooks;
+  for (const SlotId slot : looks) {
+    const GroupHistory history = Load(slot);
+    if (history.uses == 0) continue;
+    model_.RecordWait(history, now, waited);
+    AddCandidate(slot);
+  }
+  if (ghosts_.capacity() == 0) return;
+  const float ghosts_waited = ticks * static_cast<float>(ghosts_.capacity()) / kGhostLooks;
+  for (const uint64_t place : ghosts) {
+    if (const auto history = ghosts_.At(place); history.has_value()) {
+      model_.RecordWait(*history, now, ghosts_waited);
+    }
+  }
+}
+
+void ReusePolicy::Learn(uint64_t uses) {
+  if (uses - last_refresh_ <
+      std::clamp(end_ / kRefreshesPerTurnover, kMinRefreshUses, kMaxRefreshUses)) {
+    return;
+  }
+  const double half_life = std::max(kHalfLifeInSlots * end_, kMinHalfLife);
+  const double round = static_cast<double>(uses - last_refresh_) * model_.turns();
+  last_refresh_ = uses;
+  model_.Refresh(static_cast<float>(std::max(kMinKept, std::exp2(-round / half_life))));
+}
+
+SlotId ReusePolicy::PickVictimAmong(absl::Span<const SlotId> slots) {
+  const uint32_t now = Now();
+  return *std::min_element(slots.begin(), slots.end(), [&](SlotId a, SlotId b) {
+    return model_.Rank(Load(a), now) < model_.Rank(Load(b), now);
+  });
+}
+
+}  // namespace engram::storage
