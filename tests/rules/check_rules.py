@@ -23,6 +23,11 @@ MAY_INCLUDE = {
     "client": {"client", "proto"},
     "tests": {"proto", "storage", "server", "client", "tests"},
 }
+# Of what its top folder may include, such a folder may include only what starts like this.
+INCLUDES_ONLY = {
+    "storage/placement": ("storage/placement/", "storage/table_spec.h", "storage/row_digest.h",
+                          "storage/store_stats.h", "storage/latency_histogram.h"),
+}
 TOP_FOLDERS = {*MAY_INCLUDE, "cmake", "deploy", ".ci"}
 TOP_FILES = {
     "CMakeLists.txt", "CMakePresets.json", "Dockerfile", "LICENSE", "README.md", "CHANGELOG.md",
@@ -148,6 +153,9 @@ class Checker:
                 if target not in MAY_INCLUDE.get(folder, ()):
                     self.report(path, number, "include-direction",
                                 f"{folder}/ must not include {target}/: {name}")
+                elif not name.startswith(INCLUDES_ONLY.get(str(path.parent), "")):
+                    self.report(path, number, "include-direction",
+                                f"{path.parent}/ must not include this: {name}")
                 elif target == included.parts[0] and included not in self.known:
                     self.report(path, number, "include-path", f"there is no {name}")
             elif path.parent / included in self.known:

@@ -54,6 +54,16 @@ class IncludeTest(CheckerTest):
                     ("storage/a.cc", 3, "include-direction"),
                     ("storage/a.cc", 5, "include-direction"))
 
+    def test_placement_includes_only_the_bottom_of_storage(self):
+        self.write("storage/ram/x.h", header("storage/ram/x.h"))
+        self.write("storage/table_spec.h", header("storage/table_spec.h"))
+        self.write("storage/placement/x.h", header("storage/placement/x.h"))
+        self.write("storage/placement/a.cc", '#include "storage/placement/x.h"\n'
+                   '#include "storage/table_spec.h"\n'
+                   '#include "storage/ram/x.h"\n')
+        self.write("storage/ram/a.cc", '#include "storage/placement/x.h"\n')
+        self.expect(("storage/placement/a.cc", 3, "include-direction"))
+
     def test_server_does_not_include_client(self):
         self.write("server/a.cc", self.everything + '#include "engram/v1/engram.pb.h"\n')
         self.expect(("server/a.cc", 1, "include-direction"))
