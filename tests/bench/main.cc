@@ -20,6 +20,7 @@
 #include "tests/bench/hash_bench.h"
 #include "tests/bench/import_bench.h"
 #include "tests/bench/nvme_bench.h"
+#include "tests/bench/placement_bench.h"
 #include "tests/bench/ram_bench.h"
 #include "tests/bench/report.h"
 #include "tests/bench/scale_bench.h"
@@ -39,12 +40,14 @@ struct Options {
   GrpcBenchOptions grpc;
   ShmBenchOptions shm;
   ScaleBenchOptions scale;
+  PlacementBenchOptions placement;
 };
 
-// One benchmark: its name, and how to run it.
+// One benchmark: its name, how to run it, and how to print its result.
 struct Case {
   std::string name;
   std::function<absl::StatusOr<nlohmann::json>()> run;
+  std::function<std::string(const nlohmann::json&)> to_text = ToText;
 };
 
 std::vector<Case> Cases(const Options& options) {
@@ -55,7 +58,8 @@ std::vector<Case> Cases(const Options& options) {
           {"import", [&] { return RunImportBench(options.import); }},
           {"grpc", [&] { return RunGrpcBench(options.grpc); }},
           {"shm", [&] { return RunShmBench(options.shm); }},
-          {"scale", [&] { return RunScaleBench(options.scale); }}};
+          {"scale", [&] { return RunScaleBench(options.scale); }},
+          {"placement", [&] { return RunPlacementBench(options.placement); }, PlacementToText}};
 }
 
 void AddBytes(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& what) {
@@ -135,6 +139,27 @@ void AddScale(CLI::App* app, ScaleBenchOptions* options) {
   AddNumber(app, "--rounds", &options->rounds, "Rounds of all daemons in turn");
 }
 
+void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
+  GroupTraceOptions& trace = options->trace;
+  app->add_option(
+      "--trace", trace.trace,
+      "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an excerpt "
+      "of English manuals");
+  app->add_option("--docs", trace.docs, "Token counts of its documents, one a line");
+  CLI::Option* seed = app->add_option("--seed-trace", trace.seed_trace,
+                                      "What the caches live through beforehand; default: nothing");
+  app->add_option("--seed-docs", trace.seed_docs, "Token counts of the documents in that")
+      ->needs(seed);
+  app->add_option("--config", trace.config, "A model's config.json; default: DeepSeek-V4.1's");
+  app->add_option("--token-map", trace.token_map, "Default: the one of DeepSeek-V3's tokenizer");
+  app->add_option("--layer", trace.layer, "A layer id of the config; default: its first");
+  app->add_option("--cache", options->cache,
+                  "Slots as a share of the trace's distinct groups; several for a table")
+      ->check(CLI::Range(0.0, 1.0));
+  AddNumber(app, "--scan", &options->scan_groups,
+            "Groups read once, in the trace's second half; default: none");
+}
+
 void AddCases(CLI::App* app, Options* options) {
   AddRam(app->add_subcommand("ram", "The RAM tier against a plain gather"), &options->ram);
   CLI::App* hash = app->add_subcommand("hash", "Row ids a second of the n-gram hasher");
@@ -157,6 +182,8 @@ void AddCases(CLI::App* app, Options* options) {
   AddShm(app->add_subcommand("shm", "Answers from RAM by shared memory against gRPC"),
          &options->shm);
   AddScale(app->add_subcommand("scale", "The daemon on tables of growing size"), &options->scale);
+  AddPlacement(app->add_subcommand("placement", "Hits of the RAM tier's policy on real text"),
+               &options->placement);
   app->add_subcommand("all", "All of these with their defaults")
       ->add_option("--report", options->report, "Markdown file to write")
       ->required();
@@ -219,7 +246,7 @@ int RunOne(const Options& options, const std::string& name) {
       if (!result.ok()) {
         return Fail(name, result.status());
       }
-      std::cout << (options.json ? result->dump() + "\n" : ToText(*result));
+      std::cout << (options.json ? result->dump() + "\n" : one.to_text(*result));
     }
   }
   return 0;

@@ -65,6 +65,8 @@ constexpr Figure kFigures[] = {
     {"scale", "the same at 768 million rows", "bytes", "memory_bytes_768m", "", "", ""},
     {"shm", "a token's rows every 10 ms, p50", "us", "paced_token_us", "grpc_paced_token_us",
      "gRPC", "paced_p50_ratio_to_grpc"},
+    {"placement", "RAM for a tenth of a text's groups", "hits a lookup", "hit_ratio", "belady",
+     "Belady's MIN", "ratio_to_belady"},
 };
 
 std::string WithThousands(double number) {

@@ -3,8 +3,8 @@
 
   smoke_test.py PATH_OF_ENGRAM_BENCH
 
-Every case compares the bytes that it reads and fails if one is wrong; here it must also say that it
-measured something, and that cold reads came from the device. No figure is judged.
+Every case that reads rows compares their bytes and fails if one is wrong; here it must also say
+that it measured something, and that cold reads came from the device. No speed is judged.
 """
 
 import json
@@ -36,6 +36,10 @@ CASES = {
              "--rounds", "5"],
             ["bytes_per_s", "grpc_bytes_per_s", "limit_bytes_per_s", "ratio_to_grpc",
              "ratio_to_limit", "p50_ratio_to_grpc", "paced_p50_ratio_to_grpc"]),
+    "placement": (["--scan", "50000"],
+                  ["accesses", "distinct_groups", "slots", "hit_ratio", "static_optimal", "lru",
+                   "s3fifo", "w_tinylfu", "belady", "ratio_to_belady", "nvme_reads_per_token",
+                   "policy_ns_per_group", "metadata_bytes_per_slot", "hit_ratio_with_scan"]),
 }
 
 
@@ -69,6 +73,19 @@ def check(case, result, names, direct):
         rows_a_page = 15
         if direct and result["device_bytes_per_row"] < 4096 / rows_a_page:
             sys.exit("smoke_test.py: nvme: the device did not read what was fetched")
+    if case == "placement":
+        check_placement(result)
+
+
+def check_placement(result):
+    """No cache that starts empty beats the best of them, and hits by order add up to all hits."""
+    for name in ["hit_ratio", "lru", "s3fifo", "w_tinylfu", "hit_ratio_with_scan"]:
+        if result[name] > result["belady"]:
+            sys.exit(f"smoke_test.py: placement: {name} is above belady")
+    by_order = result["hit_ratio_by_order"]
+    if list(by_order) != ["2", "3", "4"] or \
+            abs(sum(by_order.values()) / 3 - result["hit_ratio"]) > 1e-9:
+        sys.exit(f"smoke_test.py: placement: {by_order} are not the parts of hit_ratio")
 
 
 def main():
