@@ -185,6 +185,8 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
   server->set_read_engine_reason(stats.read_engine_reason);
   server->set_ram_budget_bytes(stats.ram_budget_bytes);
   server->set_ram_used_bytes(stats.ram_used_bytes);
+  server->set_warm_budget_bytes(stats.warm_budget_bytes);
+  server->set_warm_used_bytes(stats.warm_used_bytes);
   server->set_inflight_rows(in_flight.rows);
   server->set_inflight_bytes(in_flight.bytes);
   server->set_fetches_rejected(in_flight.rejected);

@@ -87,6 +87,10 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
   AddSize(app, "--ram-budget", &options->ram_budget_bytes,
           "RAM for hot groups, metadata included; 0 for none, e.g. 64GiB [4GiB]")
       ->group(group);
+  AddSize(app, "--warm-budget", &options->warm_budget_bytes,
+          "Disk, in the data directory, for n-grams too cold for RAM and used more than others, "
+          "stored whole so that one read brings all rows; 0 for none, e.g. 100GiB [0]")
+      ->group(group);
   app->add_option("--ram-whole", options->whole_tables,
                   "A table held whole in RAM if it fits the budget, by name; '*' for all; may be "
                   "given more than once")

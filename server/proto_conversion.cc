@@ -24,6 +24,9 @@ void ToProto(v1::Tier tier, const storage::TierStats& stats, v1::TierStats* mess
   message->set_bytes_used(stats.bytes_used);
   message->set_admissions(stats.admissions);
   message->set_evictions(stats.evictions);
+  message->set_bytes_written(stats.bytes_written);
+  message->set_refusals(stats.refusals);
+  message->set_skipped(stats.skipped);
   ToProto(stats.read_latency, message->mutable_read_latency());
 }
 
@@ -63,6 +66,7 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   message->set_fetch_errors(stats.fetch_errors);
   message->set_groups(stats.groups);
   ToProto(v1::TIER_RAM, stats.ram, message->add_tiers());
+  ToProto(v1::TIER_WARM, stats.warm, message->add_tiers());
   ToProto(v1::TIER_COLD, stats.cold, message->add_tiers());
   ToProto(stats.fetch_latency, message->mutable_fetch_latency());
 }

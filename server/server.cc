@@ -148,6 +148,10 @@ class ServerImpl final : public Server {
                    table.spec.group_size, table.published ? "" : ", not published");
     }
     spdlog::info("RAM budget {:.1f} MiB", static_cast<double>(stats.ram_budget_bytes) / (1 << 20));
+    if (stats.warm_budget_bytes > 0) {
+      spdlog::info("warm tier budget {:.1f} MiB of disk",
+                   static_cast<double>(stats.warm_budget_bytes) / (1 << 20));
+    }
     spdlog::info("reads by {}, {} threads, {}", stats.read_engine, options_.store.io_threads,
                  options_.store.read_engine.direct_io ? "direct" : "through the page cache");
   }

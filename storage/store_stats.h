@@ -27,8 +27,11 @@ struct TierStats {
   uint64_t reads = 0;       // reads issued to the device
   uint64_t bytes_read = 0;  // what those read
   uint64_t bytes_used = 0;  // what of it went into answers
+  uint64_t bytes_written = 0;
   uint64_t admissions = 0;  // groups brought in
   uint64_t evictions = 0;   // groups evicted
+  uint64_t refusals = 0;    // groups not brought in because all held are worth more
+  uint64_t skipped = 0;     // groups not brought in because the tier did not keep up
   LatencyStats read_latency{};
 };
 
@@ -40,6 +43,7 @@ struct TableStats {
   uint64_t fetch_errors = 0;  // answered with an error
   uint64_t groups = 0;
   TierStats ram;
+  TierStats warm;  // all 0 without a warm tier
   TierStats cold;
   LatencyStats fetch_latency;  // from Fetch to done
 };
@@ -49,6 +53,8 @@ struct StoreStats {
   std::string read_engine_reason;  // why, if it is the fallback
   uint64_t ram_budget_bytes = 0;
   uint64_t ram_used_bytes = 0;
+  uint64_t warm_budget_bytes = 0;
+  uint64_t warm_used_bytes = 0;
   std::vector<TableStats> tables{};
 };
 

@@ -18,6 +18,13 @@ namespace engram::storage {
 namespace {
 
 constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
+constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
+
+// Parts of a warm tier's work done before it is another table's turn.
+constexpr int kMaxWarmSteps = 16;
+
+// A segment of the warm tier has 16 MiB: enough for 16 GiB; readers open others for each read.
+constexpr int kWarmOpenFiles = 1024;
 
 }  // namespace
 
@@ -75,18 +82,32 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
   if (absl::Status status = database_->DropUnknownTables(uids); !status.ok()) {
     return status;
   }
+  DatabaseConfig warm_config = config;
+  warm_config.max_open_files = kWarmOpenFiles;
+  auto warm = WarmTiers::Open(absl::StrCat(options_.data_dir, "/warm"), options_.warm_budget_bytes,
+                              engine_.get(), warm_config);
+  if (!warm.ok()) {
+    return warm.status();
+  }
+  warm_ = *std::move(warm);
+  if (absl::Status status = warm_->DropUnknown(uids); !status.ok()) {
+    return status;
+  }
   // Those that are published have the first claim to be held whole in RAM.
   std::stable_partition(entries.begin(), entries.end(),
                         [](const CatalogEntry& entry) { return entry.info.published; });
-  for (const CatalogEntry& entry : entries) {
+  const std::vector<double> warm_shares = WarmShares(entries);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const CatalogEntry& entry = entries[i];
     auto cold = database_->OpenTable(entry.uid, entry.info.spec);
     if (!cold.ok()) {
       return absl::Status(cold.status().code(),
                           absl::StrCat("table \"", entry.info.identity.name, "\" version ",
                                        entry.info.identity.version, ": ", cold.status().message()));
     }
-    Register(entry, *std::move(cold));
+    Register(entry, *std::move(cold), warm_shares[i]);
   }
+  placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
   for (const std::string& whole : options_.whole_tables) {
     if (whole != "*" && !registry_.Find(whole, 0).ok()) {
       spdlog::info("table {} is to be held whole in RAM, and is not here yet", whole);
@@ -104,7 +125,28 @@ bool TieredStoreImpl::HeldWhole(const std::string& name) const {
                      [&](const std::string& whole) { return whole == "*" || whole == name; });
 }
 
-void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold) {
+std::vector<double> TieredStoreImpl::WarmShares(absl::Span<const CatalogEntry> entries) const {
+  std::vector<double> shares;
+  double total = 0;
+  for (const CatalogEntry& entry : entries) {
+    const bool takes_part = entry.info.published && !HeldWhole(entry.info.identity.name);
+    shares.push_back(takes_part ? static_cast<double>(entry.info.spec.table_bytes()) : 0);
+    total += shares.back();
+  }
+  for (double& share : shares) share = total > 0 ? share / total : 0;
+  return shares;
+}
+
+void TieredStoreImpl::PlaceRows(absl::Time now) {
+  for (const TableRegistry::Listed& listed : registry_.List()) {
+    WarmTier* const warm = listed.table->warm();
+    for (int steps = 0; warm != nullptr && steps < kMaxWarmSteps && warm->Step(now); ++steps) {
+    }
+  }
+}
+
+void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold,
+                               double warm_share) {
   const TableInfo& info = entry.info;
   if (HeldWhole(info.identity.name)) {
     auto whole = ram_.NewWholeTable(info.spec);
@@ -118,8 +160,14 @@ void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTa
     spdlog::warn("table {} v{} is not held whole in RAM: {}", info.identity.name,
                  info.identity.version, std::string(whole.status().message()));
   }
-  registry_.Add(std::make_shared<TableVersion>(info, std::move(cold), ram_.NewCache(info.spec)),
-                info.published);
+  std::unique_ptr<WarmTier> warm;
+  if (warm_share > 0) {
+    warm = warm_->NewTier(entry.uid, info.spec, warm_share, ram_.budget(), ram_.hash_seed());
+  }
+  auto cache = ram_.NewCache(info.spec, warm.get());
+  registry_.Add(
+      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), std::move(warm)),
+      info.published);
 }
 
 std::vector<TableInfo> TieredStoreImpl::ListTables() const {
@@ -202,6 +250,7 @@ absl::StatusOr<std::vector<TableIdentity>> TieredStoreImpl::Drop(absl::string_vi
     const TableIdentity& identity = entry.info.identity;
     if (auto table = registry_.Remove(identity.name, identity.version); table != nullptr) {
       table->cold().MarkDropped();
+      if (table->warm() != nullptr) table->warm()->MarkDropped();
       tables.push_back(std::move(table));
     }
     dropped.push_back(identity);
@@ -239,9 +288,11 @@ StoreStats TieredStoreImpl::Stats() const {
   StoreStats stats{.read_engine = engine_->name(),
                    .read_engine_reason = engine_->fallback_reason(),
                    .ram_budget_bytes = ram_.budget_bytes(),
-                   .ram_used_bytes = ram_.used_bytes()};
+                   .ram_used_bytes = ram_.used_bytes(),
+                   .warm_budget_bytes = warm_->budget_bytes()};
   for (const TableRegistry::Listed& listed : registry_.List()) {
     stats.tables.push_back(listed.table->Stats());
+    stats.warm_used_bytes += stats.tables.back().warm.bytes;
     stats.tables.back().published = listed.published;
   }
   return stats;

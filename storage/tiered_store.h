@@ -46,6 +46,9 @@ struct StoreOptions {
   uint64_t ram_budget_bytes = 0;
   // Tables (by name; "*" for all) held whole in RAM as long as they fit the budget.
   std::vector<std::string> whole_tables{};
+  // Hard limit of the disk that the warm tiers of all tables take, in data_dir beside the tables.
+  // 0: no warm tiers.
+  uint64_t warm_budget_bytes = 0;
   int io_threads = 4;
   ReadEngineOptions read_engine{};
 };

@@ -18,12 +18,14 @@
 #include "storage/cold/database.h"
 #include "storage/cold/database_impl.h"
 #include "storage/fetch/io_scheduler.h"
+#include "storage/fetch/placement_thread.h"
 #include "storage/fetch/whole_table_loader.h"
 #include "storage/import/row_source.h"
 #include "storage/io/read_engine.h"
 #include "storage/ram/ram_tiers.h"
 #include "storage/table_registry.h"
 #include "storage/tiered_store.h"
+#include "storage/warm/warm_tiers.h"
 
 namespace engram::storage {
 
@@ -71,8 +73,12 @@ class TieredStoreImpl final : public TieredStore {
   // Puts tables into catalog and registry, all or none.
   absl::StatusOr<std::vector<TableInfo>> AddTables(std::vector<WrittenTable> tables);
   static void Discard(const std::vector<WrittenTable>& tables);
-  // Gives a table its RAM tier and puts it into the registry.
-  void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold);
+  // Gives a table its RAM tier, and a warm tier with a share of the disk budget (0: none), and puts
+  // it into the registry.
+  void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold, double warm_share);
+  // Divides the budget of warm tiers by size between tables that are published and not held whole.
+  std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
+  void PlaceRows(absl::Time now);
   bool HeldWhole(const std::string& name) const;
 
   const StoreOptions options_;
@@ -80,9 +86,11 @@ class TieredStoreImpl final : public TieredStore {
   std::unique_ptr<Database> database_;
   std::unique_ptr<Catalog> catalog_;
   RamTiers ram_;
+  std::unique_ptr<WarmTiers> warm_;
   TableRegistry registry_;
   WholeTableLoader loader_;
-  IoScheduler scheduler_;  // destroyed before all of the above, which its jobs use
+  IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use
+  PlacementThread placement_;  // likewise
 
   absl::Mutex mutex_;
   std::set<std::string> importing_ ABSL_GUARDED_BY(mutex_);

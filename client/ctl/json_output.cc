@@ -30,11 +30,19 @@ Json LatencyJson(const v1::LatencyStats& latency) {
 }
 
 Json TierJson(const v1::TierStats& tier) {
-  return {{"tier", TierName(tier.tier())},   {"rows", tier.rows()},
-          {"bytes", tier.bytes()},           {"hits", tier.hits()},
-          {"reads", tier.reads()},           {"bytes_read", tier.bytes_read()},
-          {"bytes_used", tier.bytes_used()}, {"admissions", tier.admissions()},
-          {"evictions", tier.evictions()},   {"read_latency", LatencyJson(tier.read_latency())}};
+  return {{"tier", TierName(tier.tier())},
+          {"rows", tier.rows()},
+          {"bytes", tier.bytes()},
+          {"hits", tier.hits()},
+          {"reads", tier.reads()},
+          {"bytes_read", tier.bytes_read()},
+          {"bytes_used", tier.bytes_used()},
+          {"admissions", tier.admissions()},
+          {"evictions", tier.evictions()},
+          {"refusals", tier.refusals()},
+          {"skipped", tier.skipped()},
+          {"bytes_written", tier.bytes_written()},
+          {"read_latency", LatencyJson(tier.read_latency())}};
 }
 
 Json TableJson(const v1::TableStats& table) {
@@ -57,6 +65,8 @@ Json ServerJson(const v1::ServerStats& server) {
           {"read_engine_reason", server.read_engine_reason()},
           {"ram_budget_bytes", server.ram_budget_bytes()},
           {"ram_used_bytes", server.ram_used_bytes()},
+          {"warm_budget_bytes", server.warm_budget_bytes()},
+          {"warm_used_bytes", server.warm_used_bytes()},
           {"inflight_rows", server.inflight_rows()},
           {"inflight_bytes", server.inflight_bytes()},
           {"fetches_rejected", server.fetches_rejected()},

@@ -47,24 +47,24 @@ absl::StatusOr<TokenTrace> LoadTrace(const ReplayCommandOptions& options) {
   return trace;
 }
 
-// What the cold tiers of the replayed tables have read so far.
-struct ColdReads {
+// What the tiers on NVMe of the replayed tables have read so far.
+struct NvmeReads {
   uint64_t reads = 0;
   uint64_t bytes = 0;
 };
 
-absl::StatusOr<ColdReads> CountColdReads(Connection& connection,
+absl::StatusOr<NvmeReads> CountNvmeReads(Connection& connection,
                                          const std::vector<ReplayTable>& tables) {
   const auto stats = connection.Call(&Connection::Stub::GetStats, v1::GetStatsRequest());
   if (!stats.ok()) return stats.status();
-  ColdReads sum;
+  NvmeReads sum;
   for (const v1::TableStats& table : stats->tables()) {
     const bool replayed = std::any_of(tables.begin(), tables.end(), [&](const ReplayTable& other) {
       return other.table->name() == table.identity().name() &&
              other.table->version() == table.identity().version();
     });
     for (const v1::TierStats& tier : table.tiers()) {
-      if (!replayed || tier.tier() != v1::TIER_COLD) continue;
+      if (!replayed || tier.tier() == v1::TIER_RAM) continue;
       sum.reads += tier.reads();
       sum.bytes += tier.bytes_read();
     }
@@ -116,17 +116,17 @@ absl::Status RunReplay(const CommandContext& context, const ReplayCommandOptions
   const auto tables = OpenReplayTables(**client, report.prefix, *hasher, options.replay.check);
   if (!tables.ok()) return tables.status();
 
-  const absl::StatusOr<ColdReads> before = CountColdReads(connection, *tables);
+  const absl::StatusOr<NvmeReads> before = CountNvmeReads(connection, *tables);
   if (!before.ok()) return before.status();
   absl::StatusOr<ReplayResult> result =
       ReplayWithProgress(context, *hasher, *trace, *tables, options.replay);
   if (!result.ok()) return result.status();
-  const absl::StatusOr<ColdReads> after = CountColdReads(connection, *tables);
+  const absl::StatusOr<NvmeReads> after = CountNvmeReads(connection, *tables);
   if (!after.ok()) return after.status();
 
   report.result = *std::move(result);
-  report.cold_reads = after->reads - before->reads;
-  report.cold_bytes_read = after->bytes - before->bytes;
+  report.nvme_reads = after->reads - before->reads;
+  report.nvme_bytes_read = after->bytes - before->bytes;
   if (context.json) {
     PrintJson(ToJson(report), context.console.out);
   } else {

@@ -104,8 +104,8 @@ void PrintReport(const ReplayReport& report, std::ostream& out) {
       << FormatCount(report.options.chunk_tokens) << " tokens, all layers; "
       << report.options.in_flight << " in flight)\n"
       << "  reads from disk: "
-      << absl::StrFormat("%.2f a token, ", PerToken(report.cold_reads, result))
-      << FormatBytes(PerToken(report.cold_bytes_read, result)) << " a token\n";
+      << absl::StrFormat("%.2f a token, ", PerToken(report.nvme_reads, result))
+      << FormatBytes(PerToken(report.nvme_bytes_read, result)) << " a token\n";
   PrintTiers(result, out);
 }
 
@@ -129,8 +129,8 @@ Json ToJson(const ReplayReport& report) {
                {"tokens_per_second", rate(result.tokens)},
                {"rows_per_second", rate(result.rows)},
                {"bytes_per_second", rate(result.bytes)},
-               {"cold_reads_per_token", PerToken(report.cold_reads, result)},
-               {"cold_bytes_read_per_token", PerToken(report.cold_bytes_read, result)}};
+               {"nvme_reads_per_token", PerToken(report.nvme_reads, result)},
+               {"nvme_bytes_read_per_token", PerToken(report.nvme_bytes_read, result)}};
   Json& latency = json["chunk_latency"] = {{"count", result.chunk_latencies.size()}};
   for (const double percent : kPercentiles) {
     latency[absl::StrReplaceAll(PercentileName(percent), {{".", ""}}) + "_us"] =

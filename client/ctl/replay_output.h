@@ -18,8 +18,8 @@ struct ReplayReport {
   bool shared_memory = false;  // how the rows came, or by gRPC
   ReplayResult result = {};
   // Reads from the device for these tables meanwhile, whoever caused them.
-  uint64_t cold_reads = 0;
-  uint64_t cold_bytes_read = 0;
+  uint64_t nvme_reads = 0;
+  uint64_t nvme_bytes_read = 0;
 };
 
 void PrintReport(const ReplayReport& report, std::ostream& out);

@@ -28,6 +28,8 @@ void PrintServer(const v1::ServerStats& server, std::ostream& out) {
   out << "\nRAM tier: " << Bytes(server.ram_used_bytes()) << " of "
       << Bytes(server.ram_budget_bytes()) << " used ("
       << FormatShare(server.ram_used_bytes(), server.ram_budget_bytes()) << ")\n"
+      << "warm tier: " << Bytes(server.warm_used_bytes()) << " of "
+      << Bytes(server.warm_budget_bytes()) << " of disk used\n"
       << "in flight: " << FormatCount(server.inflight_rows()) << " rows, "
       << Bytes(server.inflight_bytes())
       << "; fetches rejected: " << FormatCount(server.fetches_rejected()) << "\n"
@@ -47,12 +49,15 @@ void PrintTiers(const v1::TableStats& table, std::ostream& out) {
                   {"READ", true},
                   {"USED", true},
                   {"ADMITTED", true},
-                  {"EVICTED", true}});
+                  {"EVICTED", true},
+                  {"REFUSED", true},
+                  {"WRITTEN", true}});
   for (const v1::TierStats& tier : table.tiers()) {
     text.AddRow({TierName(tier.tier()), FormatCount(tier.rows()), Bytes(tier.bytes()),
                  FormatCount(tier.hits()), FormatShare(tier.hits(), hits),
                  FormatCount(tier.reads()), Bytes(tier.bytes_read()), Bytes(tier.bytes_used()),
-                 FormatCount(tier.admissions()), FormatCount(tier.evictions())});
+                 FormatCount(tier.admissions()), FormatCount(tier.evictions()),
+                 FormatCount(tier.refusals()), Bytes(tier.bytes_written())});
   }
   text.Print(out, "  ");
   for (const v1::TierStats& tier : table.tiers()) {

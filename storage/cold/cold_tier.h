@@ -32,6 +32,13 @@ struct ColdReadStats {
   uint64_t reads = 0;       // reads asked of the device
   uint64_t bytes_read = 0;  // bytes asked of the device
   uint64_t read_again = 0;  // of the reads, those of pages that RocksDB had to look at
+
+  ColdReadStats& operator+=(const ColdReadStats& other) {
+    reads += other.reads;
+    bytes_read += other.bytes_read;
+    read_again += other.read_again;
+    return *this;
+  }
 };
 
 // The pages of one table version: a column family of the database. Thread-safe. The column family,

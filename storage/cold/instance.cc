@@ -18,7 +18,6 @@
 namespace engram::storage {
 namespace {
 
-constexpr absl::string_view kFamilyPrefix = "cold.";
 constexpr absl::string_view kStagingDir = "staging";
 
 // Files that the database may keep open. One descriptor a file of 64 MiB: large tables need more
@@ -77,11 +76,13 @@ std::string WithoutTrailingSlashes(std::string dir) {
 
 }  // namespace
 
-std::string ColumnFamilyName(uint64_t uid) { return absl::StrCat(kFamilyPrefix, uid); }
+std::string ColumnFamilyName(uint64_t uid, absl::string_view prefix) {
+  return absl::StrCat(prefix, uid);
+}
 
-std::optional<uint64_t> ColumnFamilyUid(absl::string_view name) {
+std::optional<uint64_t> ColumnFamilyUid(absl::string_view name, absl::string_view prefix) {
   uint64_t uid = 0;
-  if (!absl::ConsumePrefix(&name, kFamilyPrefix) || !absl::SimpleAtoi(name, &uid)) {
+  if (!absl::ConsumePrefix(&name, prefix) || !absl::SimpleAtoi(name, &uid)) {
     return std::nullopt;
   }
   return uid;
@@ -98,16 +99,17 @@ ColumnFamily::~ColumnFamily() {
       status = FromRocksDb(dropped, "dropping it");
     }
     if (!status.ok()) {
-      spdlog::error("{} could not be removed; the next start tries again: {}",
-                    ColumnFamilyName(uid_), status.ToString());
+      spdlog::error("{} could not be removed; the next start tries again: {}", handle_->GetName(),
+                    status.ToString());
     }
   }
   db_->DestroyColumnFamilyHandle(handle_);
 }
 
 Instance::Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base,
-                   int max_open_files)
+                   int max_open_files, absl::string_view prefix)
     : dir_(WithoutTrailingSlashes(std::move(dir))),
+      prefix_(prefix),
       rocksdb_files_(ShareOut(max_open_files).rocksdb),
       write_state_(std::make_shared<WriteState>(dir_, base)),
       file_system_(std::make_shared<DirectFileSystem>(std::move(base), engine,
@@ -128,9 +130,11 @@ Instance::~Instance() {
 
 absl::StatusOr<std::shared_ptr<Instance>> Instance::Open(const std::string& dir, ReadEngine* engine,
                                                          std::shared_ptr<rocksdb::FileSystem> base,
-                                                         int max_open_files) {
-  std::shared_ptr<Instance> instance(new Instance(
-      dir, engine, std::move(base), max_open_files == 0 ? RaiseFileLimit() : max_open_files));
+                                                         int max_open_files,
+                                                         absl::string_view prefix) {
+  std::shared_ptr<Instance> instance(
+      new Instance(dir, engine, std::move(base),
+                   max_open_files == 0 ? RaiseFileLimit() : max_open_files, prefix));
   if (auto status = instance->OpenDb(); !status.ok()) {
     return status;
   }
@@ -165,7 +169,7 @@ absl::Status Instance::OpenDb() {
   db_.reset(db);
   absl::MutexLock lock(&mutex_);
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
-    if (const auto uid = ColumnFamilyUid(handle->GetName()); uid.has_value()) {
+    if (const auto uid = ColumnFamilyUid(handle->GetName(), prefix_); uid.has_value()) {
       families_[*uid] = std::make_shared<ColumnFamily>(db, *uid, handle, write_state_);
     } else {
       db->DestroyColumnFamilyHandle(handle);
@@ -189,10 +193,11 @@ absl::StatusOr<std::shared_ptr<ColumnFamily>> Instance::CreateColumnFamily(uint6
     return status;
   }
   rocksdb::ColumnFamilyHandle* handle = nullptr;
-  const auto status = db_->CreateColumnFamily(TableOptions(), ColumnFamilyName(uid), &handle);
+  const auto status =
+      db_->CreateColumnFamily(TableOptions(), ColumnFamilyName(uid, prefix_), &handle);
   if (!status.ok()) {
     write_state_->Stop(status);
-    return FromRocksDb(status, absl::StrCat("creating ", ColumnFamilyName(uid)));
+    return FromRocksDb(status, absl::StrCat("creating ", ColumnFamilyName(uid, prefix_)));
   }
   auto family = std::make_shared<ColumnFamily>(db_.get(), uid, handle, write_state_);
   absl::MutexLock lock(&mutex_);
@@ -234,7 +239,7 @@ absl::Status Instance::DropUnknown(const std::vector<uint64_t>& known_uids) {
     }
   }
   for (const auto& family : unknown) {
-    spdlog::info("removing {}, which the catalog does not know", ColumnFamilyName(family->uid()));
+    spdlog::info("removing {}, which the catalog does not know", family->handle()->GetName());
     DropColumnFamily(family);
   }
   unknown.clear();

@@ -23,9 +23,12 @@
 
 namespace engram::storage {
 
-// The column family of the table `uid`: "cold.<uid>". Nothing for another's name.
-std::string ColumnFamilyName(uint64_t uid);
-std::optional<uint64_t> ColumnFamilyUid(absl::string_view name);
+// What column families are named by: "cold.<uid>" in the database of all rows.
+inline constexpr absl::string_view kColdFamilies = "cold.";
+
+std::string ColumnFamilyName(uint64_t uid, absl::string_view prefix = kColdFamilies);
+// Nothing for another's name.
+std::optional<uint64_t> ColumnFamilyUid(absl::string_view name, absl::string_view prefix);
 
 // An open column family. Closed when the last reference is gone, and removed then if it was marked.
 class ColumnFamily {
@@ -55,7 +58,8 @@ class Instance {
   // As OpenDatabase.
   static absl::StatusOr<std::shared_ptr<Instance>> Open(const std::string& dir, ReadEngine* engine,
                                                         std::shared_ptr<rocksdb::FileSystem> base,
-                                                        int max_open_files);
+                                                        int max_open_files,
+                                                        absl::string_view prefix = kColdFamilies);
   ~Instance();
 
   rocksdb::DB* db() const { return db_.get(); }
@@ -85,12 +89,13 @@ class Instance {
 
  private:
   Instance(std::string dir, ReadEngine* engine, std::shared_ptr<rocksdb::FileSystem> base,
-           int max_open_files);
+           int max_open_files, absl::string_view prefix);
 
   absl::Status OpenDb();
 
   const std::string dir_;
-  const int rocksdb_files_;  // that RocksDB may keep open
+  const std::string prefix_;  // of column families
+  const int rocksdb_files_;   // that RocksDB may keep open
   const std::shared_ptr<WriteState> write_state_;
   const std::shared_ptr<DirectFileSystem> file_system_;
   const std::unique_ptr<rocksdb::Env> env_;

@@ -1,7 +1,6 @@
 #include "storage/cold/page_reader.h"
 
 #include <cassert>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -17,11 +16,11 @@ constexpr size_t kRunPages = 32;
 }  // namespace
 
 PageReader::PageReader(const PageSource& source, const PageLayout& layout,
-                       absl::Span<const RowRead> reads, std::byte* rows)
+                       absl::Span<const RowRead> reads, RowSink* sink)
     : source_(source),
       layout_(layout),
       reads_(reads),
-      rows_(rows),
+      sink_(sink),
       ahead_(source.file_system->ThreadQueue(), layout.page_file_bytes(),
              source.file_system->engine().options().queue_depth),
       window_(ahead_.capacity()) {}
@@ -36,7 +35,7 @@ absl::Status PageReader::Run(absl::Time deadline) {
     if (deadline != absl::InfiniteFuture() && absl::Now() >= deadline) {
       return absl::DeadlineExceededError(absl::StrCat("the deadline passed before row ",
                                                       reads_[window_[oldest_].first_read].row_id,
-                                                      " was read from the cold tier"));
+                                                      " was read"));
     }
     if (auto status = TakeOldest(count); !status.ok()) {
       return status;
@@ -80,7 +79,7 @@ absl::Status PageReader::TakeOldest(size_t count) {
     const Page& page = window_[oldest_ + i];
     const auto rows = RowsOfBlock(layout_, page.number, ahead_.Oldest(i));
     if (!rows.empty()) {
-      CopyRows(page, rows.data());
+      HandOn(page, rows.data());
     } else if (auto status = ReadAgain(page); !status.ok()) {
       return status;
     }
@@ -96,22 +95,23 @@ absl::Status PageReader::ReadAgain(const Page& page) {
   const rocksdb::Status status = ReadByRocksDb(source_.db, source_.family, page.number, &value);
   if (!status.ok()) {
     const absl::Status read = FromRocksDb(status, absl::StrCat("row ", row));
-    return absl::IsResourceExhausted(read) ? read : absl::DataLossError(read.message());
+    return sink_->Miss(ReadsOf(page), absl::IsResourceExhausted(read)
+                                          ? read
+                                          : absl::DataLossError(read.message()));
   }
   if (value.size() != bytes) {
-    return absl::DataLossError(absl::StrCat("row ", row, ": page ", page.number, " has ",
-                                            value.size(), " bytes, not ", bytes));
+    return sink_->Miss(ReadsOf(page), absl::DataLossError(
+                                          absl::StrCat("row ", row, ": page ", page.number, " has ",
+                                                       value.size(), " bytes, not ", bytes)));
   }
-  CopyRows(page, reinterpret_cast<const std::byte*>(value.data()));
+  HandOn(page, reinterpret_cast<const std::byte*>(value.data()));
   return absl::OkStatus();
 }
 
-void PageReader::CopyRows(const Page& page, const std::byte* rows) const {
-  const size_t row_bytes = layout_.row_bytes;
+void PageReader::HandOn(const Page& page, const std::byte* rows) const {
   const uint64_t first_row = layout_.first_row(page.number);
-  for (const RowRead& read : reads_.subspan(page.first_read, page.end_read - page.first_read)) {
-    std::memcpy(rows_ + read.destination * row_bytes, rows + (read.row_id - first_row) * row_bytes,
-                row_bytes);
+  for (const RowRead& read : ReadsOf(page)) {
+    sink_->Take(read, rows + (read.row_id - first_row) * layout_.row_bytes);
   }
 }
 

@@ -1,4 +1,4 @@
-// Reads rows out of a column family of pages: one call of ColdTable::ReadRows.
+// Reads rows out of a column family of pages.
 #ifndef ENGRAM_STORAGE_COLD_PAGE_READER_H_
 #define ENGRAM_STORAGE_COLD_PAGE_READER_H_
 
@@ -27,13 +27,28 @@ struct PageSource {
   const SstMap* files;
 };
 
+// Where what was read goes.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+
+  // row: [row_bytes], lives for the call
+  virtual void Take(const RowRead& read, const std::byte* row) = 0;
+
+  // A page could not be read, by RocksDB either, and so not these rows, in which `why` names the
+  // first. Returns whether to go on: OK, or what the reader is to return.
+  virtual absl::Status Miss(absl::Span<const RowRead> reads, absl::Status why) = 0;
+};
+
 // For one thread and one call.
 class PageReader {
  public:
-  // As ColdTable::ReadRows.
+  // reads: sorted by row id, which may repeat
   PageReader(const PageSource& source, const PageLayout& layout, absl::Span<const RowRead> reads,
-             std::byte* rows);
+             RowSink* sink);
 
+  // Reads every page once and hands its rows to the sink. Returns OK, DEADLINE_EXCEEDED, or what
+  // the sink returned.
   absl::Status Run(absl::Time deadline);
 
   ColdReadStats stats() const {
@@ -57,19 +72,23 @@ class PageReader {
   // Starts reads until the window is full or there are no pages left.
   void FillWindow();
 
-  // Checks the `count` oldest pages of the window and copies their rows.
+  // Checks the `count` oldest pages of the window and hands on their rows.
   absl::Status TakeOldest(size_t count);
 
   // Has RocksDB read a page that the window does not have, or has damaged.
   absl::Status ReadAgain(const Page& page);
 
-  // Copies the rows of `page` out of its [rows_in(page) x row_bytes] bytes.
-  void CopyRows(const Page& page, const std::byte* rows) const;
+  absl::Span<const RowRead> ReadsOf(const Page& page) const {
+    return reads_.subspan(page.first_read, page.end_read - page.first_read);
+  }
+
+  // Hands on the rows of `page` out of its [rows_in(page) x row_bytes] bytes.
+  void HandOn(const Page& page, const std::byte* rows) const;
 
   const PageSource source_;
   const PageLayout layout_;
   const absl::Span<const RowRead> reads_;
-  std::byte* const rows_;
+  RowSink* const sink_;
 
   ReadAhead ahead_;
   std::vector<Page> window_;  // a ring, place by place beside ahead_'s

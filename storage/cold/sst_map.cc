@@ -1,6 +1,7 @@
 #include "storage/cold/sst_map.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,8 +51,17 @@ bool SstFile::IsKnown(FileId id) {
   return known_ == id;
 }
 
-SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,
-               DirectFileSystem* file_system) {
+SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system)
+    : SstMap(db, family, file_system, std::vector<std::shared_ptr<SstFile>>()) {}
+
+SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
+               const SstMap& last)
+    : SstMap(db, family, file_system, last.files_) {}
+
+SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
+               const std::vector<std::shared_ptr<SstFile>>& known) {
+  std::map<std::string, std::shared_ptr<SstFile>> by_path;
+  for (const auto& file : known) by_path[file->path] = file;
   rocksdb::ColumnFamilyMetaData metadata;
   db->GetColumnFamilyMetaData(family, &metadata);
   for (const rocksdb::LevelMetaData& level : metadata.levels) {
@@ -63,9 +73,14 @@ SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family,
     for (const rocksdb::SstFileMetaData& file : level.files) {
       if (file.smallestkey.size() == PageKey().size() &&
           file.largestkey.size() == PageKey().size()) {
-        files_.push_back(std::make_unique<SstFile>(
-            DecodePageKey(file.smallestkey.data()), DecodePageKey(file.largestkey.data()),
-            absl::StrCat(file.directory, "/", file.relative_filename), db, family, file_system));
+        const std::string path = absl::StrCat(file.directory, "/", file.relative_filename);
+        std::shared_ptr<SstFile>& entry = by_path[path];  // numbers of files are never used again
+        if (entry == nullptr) {
+          entry = std::make_shared<SstFile>(DecodePageKey(file.smallestkey.data()),
+                                            DecodePageKey(file.largestkey.data()), path, db, family,
+                                            file_system);
+        }
+        files_.push_back(entry);
       }
     }
   }

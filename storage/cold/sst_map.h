@@ -63,13 +63,16 @@ class SstFile {
   std::shared_ptr<const ReadableFile> file_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The files of a table's last level as they were when the map was made. They hold the table's pages
-// for good: nothing is written to a table after its import.
-// Immutable but for the files' being opened; thread-safe.
+// The files of a table's last level as they were when the map was made. They hold a table's pages
+// for good, as nothing is written to it after its import. Immutable but for the files' being
+// opened; thread-safe.
 class SstMap {
  public:
   // db, family, file_system: must outlive the map
   SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system);
+  // The same after some files were replaced: what `last` knows of the others is kept.
+  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
+         const SstMap& last);
 
   // The file that holds `page`, or null.
   SstFile* Find(uint64_t page) const;
@@ -77,14 +80,17 @@ class SstMap {
   // The number of the first page that no file holds.
   uint64_t leading_pages() const;
 
-  const std::vector<std::unique_ptr<SstFile>>& files() const { return files_; }
+  const std::vector<std::shared_ptr<SstFile>>& files() const { return files_; }
 
   // Bytes of all files, and how many of them are not in the last level.
   uint64_t disk_bytes() const { return disk_bytes_; }
   size_t files_above() const { return files_above_; }
 
  private:
-  std::vector<std::unique_ptr<SstFile>> files_;  // by first page
+  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
+         const std::vector<std::shared_ptr<SstFile>>& known);
+
+  std::vector<std::shared_ptr<SstFile>> files_;  // by first page
   uint64_t disk_bytes_ = 0;
   size_t files_above_ = 0;
 };

@@ -21,10 +21,12 @@ namespace {
 // Fewer reads than this are not worth a second thread: one keeps them all in flight.
 constexpr size_t kMinReadsPerPart = 256;
 
-// The part of a fetch that RAM did not serve. Destroyed by the I/O thread that ends it.
-class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
+// The part of a fetch that RAM did not serve: what the warm tier seems to have is read there, all
+// else, at the same time, from the cold tier; what was not in the warm tier after all follows in a
+// second round. Destroyed by the I/O thread that ends it.
+class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
  public:
-  ColdFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
+  NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
             absl::Time start)
       : options_(options),
         table_(static_cast<TableVersion&>(*options.table)),
@@ -43,20 +45,52 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
     if (options_.rows_are_shared) {
       own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
     }
-    ListReads();
-    const std::vector<size_t> bounds = SplitReads(scheduler->threads());
-    parts_left_.store(bounds.size() - 1, std::memory_order_relaxed);
-    for (size_t i = 1; i + 1 < bounds.size(); ++i) {
-      scheduler->Submit(options_.deadline, [self = shared_from_this(), begin = bounds[i],
-                                            end = bounds[i + 1]] { self->ReadPart(begin, end); });
+    std::vector<uint32_t> cold;
+    for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
+      const RowId* ids = IdsOf(miss);
+      const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
+      if (slot.has_value()) {
+        warm_reads_.push_back(
+            {.slot = *slot, .ids = ids, .rows = RowsOf(miss), .group = miss, .found = false});
+      } else {
+        cold.push_back(miss);
+      }
     }
-    ReadPart(bounds[0], bounds[1]);
+    std::sort(warm_reads_.begin(), warm_reads_.end(),
+              [](const WarmRead& a, const WarmRead& b) { return a.slot < b.slot; });
+    ListColdReads(cold);
+    StartRound(scheduler);
   }
 
-  void ListReads() {
+  // Reads all that is listed, in parts, of which this thread takes the first.
+  void StartRound(IoScheduler* scheduler) {
+    struct Part {
+      bool warm;
+      size_t begin;
+      size_t end;
+    };
+    std::vector<Part> parts;
+    const auto add = [&parts](bool warm, const std::vector<size_t>& bounds) {
+      for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+        if (bounds[i] < bounds[i + 1]) parts.push_back({warm, bounds[i], bounds[i + 1]});
+      }
+    };
+    add(true, SplitWarmReads(scheduler->threads()));
+    add(false, SplitReads(scheduler->threads()));
+    parts_left_.store(parts.size(), std::memory_order_relaxed);
+    for (size_t i = 1; i < parts.size(); ++i) {
+      scheduler->Submit(options_.deadline, [self = shared_from_this(), part = parts[i], scheduler] {
+        self->ReadPart(part.warm, part.begin, part.end, scheduler);
+      });
+    }
+    ReadPart(parts[0].warm, parts[0].begin, parts[0].end, scheduler);
+  }
+
+  void ListColdReads(absl::Span<const uint32_t> misses) {
     const uint32_t group_size = table_.spec().group_size;
-    reads_.reserve(misses_.size() * group_size);
-    for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
+    reads_.clear();
+    reads_.reserve(misses.size() * group_size);
+    for (const uint32_t miss : misses) {
       const uint32_t first_id = misses_[miss] * group_size;
       const uint32_t first_row = own_rows_ == nullptr ? first_id : miss * group_size;
       for (uint32_t i = 0; i < group_size; ++i) {
@@ -66,9 +100,27 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
     std::sort(reads_.begin(), reads_.end());
   }
 
+  const RowId* IdsOf(uint32_t miss) const {
+    return options_.row_ids.data() + size_t{misses_[miss]} * table_.spec().group_size;
+  }
+
+  std::byte* RowsOf(uint32_t miss) const {
+    return rows() + (own_rows_ == nullptr ? misses_[miss] : miss) * group_bytes();
+  }
+
   size_t group_bytes() const { return size_t{table_.spec().group_size} * table_.spec().row_bytes; }
 
   std::byte* rows() const { return own_rows_ == nullptr ? options_.rows.data() : own_rows_.get(); }
+
+  std::vector<size_t> SplitWarmReads(int threads) const {
+    const size_t parts =
+        std::clamp<size_t>(warm_reads_.size() / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+    std::vector<size_t> bounds;
+    for (size_t part = 0; part <= parts; ++part) {
+      bounds.push_back(warm_reads_.size() * part / parts);
+    }
+    return bounds;
+  }
 
   // Cuts reads_ into runs for several threads; no page is in two of them, so none is read twice.
   // Returns the runs' bounds: the first is 0, the last reads_.size().
@@ -91,25 +143,55 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
     return bounds;
   }
 
-  void ReadPart(size_t begin, size_t end) {
+  void ReadPart(bool warm, size_t begin, size_t end, IoScheduler* scheduler) {
     if (!failed_.load(std::memory_order_relaxed)) {
-      const auto reads = absl::MakeConstSpan(reads_).subspan(begin, end - begin);
-      if (const absl::Status status = Read(reads); !status.ok()) {
-        Fail(status);
+      const absl::Status status =
+          warm ? ReadWarm(absl::MakeSpan(warm_reads_).subspan(begin, end - begin))
+               : Read(absl::MakeConstSpan(reads_).subspan(begin, end - begin));
+      if (!status.ok()) Fail(status);
+    }
+    if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) EndRound(scheduler);
+  }
+
+  void EndRound(IoScheduler* scheduler) {
+    std::vector<uint32_t> not_found;
+    for (const WarmRead& read : std::exchange(warm_reads_, {})) {
+      if (!read.found) {
+        not_found.push_back(read.group);
+        continue;
       }
+      ++warm_hits_;
+      if (!options_.tiers.empty()) options_.tiers[misses_[read.group]] = Tier::kWarm;
     }
-    if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (failed_.load(std::memory_order_relaxed) || not_found.empty()) {
       Finish();
+      return;
     }
+    ListColdReads(not_found);
+    StartRound(scheduler);
+  }
+
+  absl::Status CheckDeadline(absl::Time start) const {
+    if (start < options_.deadline) return absl::OkStatus();
+    return absl::DeadlineExceededError(absl::StrCat("the deadline passed ",
+                                                    absl::FormatDuration(start - options_.deadline),
+                                                    " before the reads were started"));
+  }
+
+  absl::Status ReadWarm(absl::Span<WarmRead> reads) {
+    const absl::Time start = absl::Now();
+    if (auto status = CheckDeadline(start); !status.ok()) return status;
+    ColdReadStats stats;
+    absl::Status status = table_.warm()->Read(reads, options_.deadline, &stats);
+    const auto found =
+        std::count_if(reads.begin(), reads.end(), [](const WarmRead& read) { return read.found; });
+    table_.CountWarmReads(stats, static_cast<uint64_t>(found), absl::Now() - start);
+    return status;
   }
 
   absl::Status Read(absl::Span<const RowRead> reads) {
     const absl::Time start = absl::Now();
-    if (start >= options_.deadline) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("the deadline passed ", absl::FormatDuration(start - options_.deadline),
-                       " before the reads were started"));
-    }
+    if (auto status = CheckDeadline(start); !status.ok()) return status;
     ColdReadStats stats;
     absl::Status status = table_.cold().ReadRows(reads, rows(), options_.deadline, &stats);
     table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
@@ -165,7 +247,7 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
       CopyOwnRows();
       AdmitToRam();
       const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
-      table_.CountFetch(groups, groups - misses_.size(), absl::Now() - start_);
+      table_.CountFetch(groups, groups - misses_.size(), warm_hits_, absl::Now() - start_);
     } else {
       table_.CountError();
     }
@@ -179,7 +261,9 @@ class ColdFetch : public std::enable_shared_from_this<ColdFetch> {
   FetchDone done_;
   const std::vector<uint32_t> misses_;  // groups, ascending
   const absl::Time start_;
+  std::vector<WarmRead> warm_reads_;  // of this round, as are reads_
   std::vector<RowRead> reads_;
+  uint64_t warm_hits_ = 0;
   // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
   // must not get into the RAM tier.
   std::unique_ptr<std::byte[]> own_rows_;
@@ -205,11 +289,11 @@ void RunFetch(const FetchOptions& options, FetchDone done, IoScheduler* schedule
   }
   if (misses.empty()) {
     const uint64_t groups = options.row_ids.size() / table.spec().group_size;
-    table.CountFetch(groups, groups, absl::Now() - start);
+    table.CountFetch(groups, groups, 0, absl::Now() - start);
     std::move(done)(absl::OkStatus());
     return;
   }
-  std::make_shared<ColdFetch>(options, std::move(done), std::move(misses), start)->Start(scheduler);
+  std::make_shared<NvmeFetch>(options, std::move(done), std::move(misses), start)->Start(scheduler);
 }
 
 }  // namespace engram::storage

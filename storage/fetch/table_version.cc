@@ -6,6 +6,8 @@ TableStats TableVersion::Stats() const {
   const RamTierStats ram = ram_->Stats();
   const uint64_t groups = groups_.load(std::memory_order_relaxed);
   const uint64_t ram_hits = ram_hits_.load(std::memory_order_relaxed);
+  const uint64_t warm_hits = warm_hits_.load(std::memory_order_relaxed);
+  const uint64_t not_cold = ram_hits + warm_hits;
   TableStats stats;
   stats.identity = info_.identity;
   stats.spec = info_.spec;
@@ -16,17 +18,38 @@ TableStats TableVersion::Stats() const {
                .bytes = ram.bytes,
                .hits = ram_hits,
                .admissions = ram.admissions,
-               .evictions = ram.evictions};
+               .evictions = ram.evictions,
+               .refusals = ram.refusals,
+               .skipped = ram.skipped};
   stats.cold = {
       .rows = info_.spec.rows,
       .bytes = cold_->disk_bytes(),
-      .hits = groups > ram_hits ? groups - ram_hits : 0,
+      .hits = groups > not_cold ? groups - not_cold : 0,
       .reads = cold_reads_.load(std::memory_order_relaxed),
       .bytes_read = cold_bytes_read_.load(std::memory_order_relaxed),
       .bytes_used = cold_rows_used_.load(std::memory_order_relaxed) * info_.spec.row_bytes,
       .read_latency = cold_latency_.Stats()};
+  stats.warm = WarmStats();
   stats.fetch_latency = fetch_latency_.Stats();
   return stats;
+}
+
+TierStats TableVersion::WarmStats() const {
+  if (warm_ == nullptr) return {};
+  const WarmTierStats warm = warm_->Stats();
+  const uint64_t used = warm_groups_used_.load(std::memory_order_relaxed);
+  return {.rows = warm.groups * info_.spec.group_size,
+          .bytes = warm.disk_bytes,
+          .hits = warm_hits_.load(std::memory_order_relaxed),
+          .reads = warm_reads_.load(std::memory_order_relaxed),
+          .bytes_read = warm_bytes_read_.load(std::memory_order_relaxed),
+          .bytes_used = used * info_.spec.group_bytes(),
+          .bytes_written = warm.bytes_written,
+          .admissions = warm.admissions,
+          .evictions = warm.evictions,
+          .refusals = warm.refusals,
+          .skipped = warm.skipped,
+          .read_latency = warm_latency_.Stats()};
 }
 
 }  // namespace engram::storage

@@ -13,29 +13,38 @@
 #include "storage/store_stats.h"
 #include "storage/table_spec.h"
 #include "storage/tiered_store.h"
+#include "storage/warm/warm_tier.h"
 
 namespace engram::storage {
 
 // Thread-safe.
 class TableVersion final : public Table {
  public:
-  TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram)
-      : info_(std::move(info)), cold_(std::move(cold)), ram_(std::move(ram)) {}
+  // warm: null if it has none; `ram` may know it
+  TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram,
+               std::unique_ptr<WarmTier> warm = nullptr)
+      : info_(std::move(info)),
+        cold_(std::move(cold)),
+        warm_(std::move(warm)),
+        ram_(std::move(ram)) {}
 
   const TableIdentity& identity() const override { return info_.identity; }
   const TableSpec& spec() const override { return info_.spec; }
 
   ColdTable& cold() { return *cold_; }
   RamTier& ram() { return *ram_; }
+  WarmTier* warm() { return warm_.get(); }
 
   // As imported; `published` is as it was then.
   const TableInfo& info() const { return info_; }
 
-  // A fetch that found `ram_hits` of its `groups` groups in RAM, and took `duration`.
-  void CountFetch(uint64_t groups, uint64_t ram_hits, absl::Duration duration) {
+  // A fetch that found `ram_hits` of its `groups` groups in RAM and `warm_hits` in the warm tier,
+  // and took `duration`.
+  void CountFetch(uint64_t groups, uint64_t ram_hits, uint64_t warm_hits, absl::Duration duration) {
     fetches_.fetch_add(1, std::memory_order_relaxed);
     groups_.fetch_add(groups, std::memory_order_relaxed);
     ram_hits_.fetch_add(ram_hits, std::memory_order_relaxed);
+    warm_hits_.fetch_add(warm_hits, std::memory_order_relaxed);
     fetch_latency_.Record(duration);
   }
   void CountError() { fetch_errors_.fetch_add(1, std::memory_order_relaxed); }
@@ -48,22 +57,38 @@ class TableVersion final : public Table {
     cold_latency_.Record(duration);
   }
 
+  // One batch of warm reads, which found `groups_used` groups.
+  void CountWarmReads(const ColdReadStats& reads, uint64_t groups_used, absl::Duration duration) {
+    warm_reads_.fetch_add(reads.reads, std::memory_order_relaxed);
+    warm_bytes_read_.fetch_add(reads.bytes_read, std::memory_order_relaxed);
+    warm_groups_used_.fetch_add(groups_used, std::memory_order_relaxed);
+    warm_latency_.Record(duration);
+  }
+
   // `published` is left false.
   TableStats Stats() const;
 
  private:
+  TierStats WarmStats() const;
+
   const TableInfo info_;
   const std::unique_ptr<ColdTable> cold_;
+  const std::unique_ptr<WarmTier> warm_;
   const std::unique_ptr<RamTier> ram_;
 
   std::atomic<uint64_t> fetches_{0};
   std::atomic<uint64_t> fetch_errors_{0};
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> ram_hits_{0};
+  std::atomic<uint64_t> warm_hits_{0};
+  std::atomic<uint64_t> warm_reads_{0};
+  std::atomic<uint64_t> warm_bytes_read_{0};
+  std::atomic<uint64_t> warm_groups_used_{0};
   std::atomic<uint64_t> cold_reads_{0};
   std::atomic<uint64_t> cold_bytes_read_{0};
   std::atomic<uint64_t> cold_rows_used_{0};
   LatencyHistogram fetch_latency_;
+  LatencyHistogram warm_latency_;
   LatencyHistogram cold_latency_;
 };
 

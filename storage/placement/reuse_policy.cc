@@ -212,6 +212,27 @@ void ReusePolicy::Learn(uint64_t uses) {
   model_.Refresh(static_cast<float>(std::max(kMinKept, std::exp2(-round / half_life))));
 }
 
+GroupPast ReusePolicy::PastOf(SlotId slot) const {
+  const GroupHistory history = Load(slot);
+  return {.uses = history.uses, .gap = history.gap, .age = history.Age(Now())};
+}
+
+GroupPast ReusePolicy::PastOf(const GroupKey& group) const {
+  const auto ghost = ghosts_.Find(group.hash);
+  if (!ghost.has_value()) return {};
+  return {.uses = ghost->uses, .gap = ghost->gap, .age = ghost->Age(Now())};
+}
+
+void ReusePolicy::Remember(const GroupKey& group, const GroupPast& past) {
+  const uint32_t now = Now();
+  ghosts_.Put(group.hash,
+              {.last_use = now - past.age,
+               .uses = past.uses,
+               .gap = past.gap,
+               .order = static_cast<uint8_t>(group.order)},
+              model_, now);
+}
+
 SlotId ReusePolicy::PickVictimAmong(absl::Span<const SlotId> slots) {
   const uint32_t now = Now();
   return *std::min_element(slots.begin(), slots.end(), [&](SlotId a, SlotId b) {

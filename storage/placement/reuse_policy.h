@@ -34,6 +34,9 @@ class ReusePolicy : public EvictionPolicy {
   void OnInsert(SlotId slot, const GroupKey& group) override;
   void OnRemove(SlotId slot, const GroupKey& group) override;
   std::optional<SlotId> PickVictim(const GroupKey& newcomer) override;
+  GroupPast PastOf(SlotId slot) const override;
+  GroupPast PastOf(const GroupKey& group) const override;
+  void Remember(const GroupKey& group, const GroupPast& past) override;
   SlotId PickVictimAmong(absl::Span<const SlotId> slots) override;
 
  private:

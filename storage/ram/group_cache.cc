@@ -40,7 +40,8 @@ GroupCache::Geometry GroupCache::GeometryFor(const TableSpec& spec, const Evicti
 }
 
 GroupCache::GroupCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
-                       std::unique_ptr<EvictionPolicy> policy, const GroupCacheOptions& options)
+                       std::unique_ptr<EvictionPolicy> policy, const GroupCacheOptions& options,
+                       LowerTier* lower)
     : table_bytes_(spec.table_bytes()),
       group_size_(spec.group_size),
       id_bytes_(spec.group_size * sizeof(RowId)),
@@ -50,6 +51,7 @@ GroupCache::GroupCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
       geometry_(GeometryFor(spec, *policy, shares->budget()->limit_bytes())),
       shares_(std::move(shares)),
       policy_(std::move(policy)),
+      lower_(lower),
       metadata_(shares_->budget(), geometry_.metadata_bytes),
       pool_(shares_->budget(), geometry_.slot_bytes, geometry_.max_slots, geometry_.step_bytes) {}
 
@@ -120,7 +122,7 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
       Insert(*slot, offer, group, key);
     } else if (pool_.retired() >= pool_.retired_limit()) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
-    } else if (EvictFor(key)) {
+    } else if (EvictFor(offer, group, key)) {
       waiting.push_back(group);
       if (pool_.retired() >= pool_.retired_limit()) InsertWaiting(offer, &waiting);
     }
@@ -167,11 +169,14 @@ std::optional<SlotId> GroupCache::TakeFreeSlot(uint64_t* lacking_bytes) {
   return pool_.Take();
 }
 
-bool GroupCache::EvictFor(const GroupKey& newcomer) {
+bool GroupCache::EvictFor(const Offer& offer, uint32_t group, const GroupKey& key) {
   if (groups_.load(std::memory_order_relaxed) == 0) return false;
-  const std::optional<SlotId> victim = policy_->PickVictim(newcomer);
+  const std::optional<SlotId> victim = policy_->PickVictim(key);
   if (!victim.has_value()) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
+    if (lower_ != nullptr) {
+      lower_->OnLeave(key, policy_->PastOf(key).uses, IdsOf(offer, group), RowsOf(offer, group));
+    }
     return false;
   }
   [[maybe_unused]] const bool evicted = Evict(*victim);
@@ -182,7 +187,7 @@ bool GroupCache::EvictFor(const GroupKey& newcomer) {
 void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const GroupKey& key) {
   std::byte* const memory = pool_.Slot(slot);
   std::memcpy(memory, IdsOf(offer, group), id_bytes_);
-  std::memcpy(memory + id_bytes_, offer.rows + size_t{group} * group_bytes_, group_bytes_);
+  std::memcpy(memory + id_bytes_, RowsOf(offer, group), group_bytes_);
   if (!index_.Insert(key.hash, slot)) {
     GroupIndex::Slots neighbours;
     const size_t found = index_.FindNeighbours(key.hash, neighbours.data());
@@ -191,6 +196,7 @@ void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const G
     assert(inserted);
   }
   policy_->OnInsert(slot, key);
+  if (lower_ != nullptr) lower_->OnEnter(key);
   groups_.fetch_add(1, std::memory_order_relaxed);
   admissions_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -199,6 +205,9 @@ bool GroupCache::Evict(SlotId slot) {
   const auto* ids = reinterpret_cast<const RowId*>(pool_.Slot(slot));
   const GroupKey key = KeyOf(ids);
   if (!index_.Remove(key.hash, slot)) return false;
+  if (lower_ != nullptr) {
+    lower_->OnLeave(key, policy_->PastOf(slot).uses, ids, pool_.Slot(slot) + id_bytes_);
+  }
   policy_->OnRemove(slot, key);
   pool_.Retire(slot);
   groups_.fetch_sub(1, std::memory_order_relaxed);

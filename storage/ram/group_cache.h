@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "storage/placement/eviction_policy.h"
+#include "storage/placement/lower_tier.h"
 #include "storage/placement/ngram_orders.h"
 #include "storage/ram/group_index.h"
 #include "storage/ram/huge_region.h"
@@ -39,8 +40,10 @@ struct GroupCacheOptions {
 // because readers are slow, groups are skipped.
 class GroupCache : public RamTier, private RamShare {
  public:
+  // lower: told of groups that come and go; outlives the cache, or is null
   GroupCache(const TableSpec& spec, std::shared_ptr<RamShares> shares,
-             std::unique_ptr<EvictionPolicy> policy, const GroupCacheOptions& options);
+             std::unique_ptr<EvictionPolicy> policy, const GroupCacheOptions& options,
+             LowerTier* lower = nullptr);
   ~GroupCache() override;
 
   void Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
@@ -62,6 +65,9 @@ class GroupCache : public RamTier, private RamShare {
   };
   const RowId* IdsOf(const Offer& offer, uint32_t group) const {
     return offer.row_ids + size_t{group} * group_size_;
+  }
+  const std::byte* RowsOf(const Offer& offer, uint32_t group) const {
+    return offer.rows + size_t{group} * group_bytes_;
   }
 
   // What the spec and the budget make of the cache.
@@ -87,8 +93,9 @@ class GroupCache : public RamTier, private RamShare {
   // A slot that is free now, of memory added if need be. Sets `lacking_bytes` if it is the budget
   // that has none to add.
   std::optional<SlotId> TakeFreeSlot(uint64_t* lacking_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Evicts a group for a newcomer that is worth more. Returns whether it did.
-  bool EvictFor(const GroupKey& newcomer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Evicts a group for one that is worth more. Returns whether it did.
+  bool EvictFor(const Offer& offer, uint32_t group, const GroupKey& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Inserts groups that a victim was evicted for, as far as readers are done with the victims: one
   // wait for readers serves them all.
   void InsertWaiting(const Offer& offer, std::vector<uint32_t>* waiting)
@@ -109,6 +116,7 @@ class GroupCache : public RamTier, private RamShare {
   const Geometry geometry_;
   const std::shared_ptr<RamShares> shares_;
   const std::unique_ptr<EvictionPolicy> policy_;
+  LowerTier* const lower_;
 
   // Constant once ready_ is set.
   HugeRegion metadata_;

@@ -137,4 +137,13 @@ bool GroupIndex::Remove(uint64_t hash, SlotId slot) {
   return false;
 }
 
+void GroupIndex::RemoveRange(SlotId begin, SlotId end) {
+  for (Bucket* bucket = buckets_; bucket != buckets_ + bucket_count_; ++bucket) {
+    for (auto& entry : bucket->entries) {
+      const uint32_t slot_plus_1 = entry.load(std::memory_order_relaxed) & SlotMask();
+      if (slot_plus_1 > begin && slot_plus_1 <= end) entry.store(0, std::memory_order_relaxed);
+    }
+  }
+}
+
 }  // namespace engram::storage

@@ -50,6 +50,9 @@ class GroupIndex {
   // Returns whether the slot was there under this hash.
   bool Remove(uint64_t hash, SlotId slot);
 
+  // Removes all slots from `begin` to before `end`; goes through the whole index.
+  void RemoveRange(SlotId begin, SlotId end);
+
  private:
   struct alignas(64) Bucket {
     std::array<std::atomic<uint32_t>, kBucketEntries> entries;  // 0: empty

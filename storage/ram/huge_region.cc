@@ -22,7 +22,7 @@ void* MapAddresses(void* at, uint64_t bytes, int more_flags) {
 
 }  // namespace
 
-HugeRegion::HugeRegion(std::shared_ptr<RamBudget> budget, uint64_t max_bytes)
+HugeRegion::HugeRegion(std::shared_ptr<ByteBudget> budget, uint64_t max_bytes)
     : budget_(std::move(budget)) {
   if (max_bytes == 0) return;
   max_bytes = RoundUp(max_bytes, kSmallPageBytes);

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "storage/ram/ram_budget.h"
+#include "storage/ram/byte_budget.h"
 
 namespace engram::storage {
 
@@ -23,7 +23,7 @@ class HugeRegion {
   HugeRegion() = default;
   // Reserves addresses for `max_bytes`; takes no memory. A region that cannot be had (the address
   // space is limited) never grows.
-  HugeRegion(std::shared_ptr<RamBudget> budget, uint64_t max_bytes);
+  HugeRegion(std::shared_ptr<ByteBudget> budget, uint64_t max_bytes);
   ~HugeRegion();
   HugeRegion(const HugeRegion&) = delete;
   HugeRegion& operator=(const HugeRegion&) = delete;
@@ -42,7 +42,7 @@ class HugeRegion {
   uint64_t max_bytes() const { return max_bytes_; }
 
  private:
-  const std::shared_ptr<RamBudget> budget_;
+  const std::shared_ptr<ByteBudget> budget_;
   uint64_t max_bytes_ = 0;  // rounded up to a page; 0 if there are no addresses
   void* mapping_ = nullptr;
   uint64_t mapping_bytes_ = 0;

@@ -5,7 +5,7 @@
 
 namespace engram::storage {
 
-RamShares::RamShares(std::shared_ptr<RamBudget> budget) : budget_(std::move(budget)) {}
+RamShares::RamShares(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
 
 void RamShares::Join(RamShare* share, uint64_t weight, uint64_t minimum_bytes) {
   absl::MutexLock lock(&mutex_);

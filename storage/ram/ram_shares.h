@@ -9,7 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "storage/ram/ram_budget.h"
+#include "storage/ram/byte_budget.h"
 
 namespace engram::storage {
 
@@ -44,9 +44,9 @@ class RamShare {
 // holds its own lock.
 class RamShares {
  public:
-  explicit RamShares(std::shared_ptr<RamBudget> budget);
+  explicit RamShares(std::shared_ptr<ByteBudget> budget);
 
-  const std::shared_ptr<RamBudget>& budget() const { return budget_; }
+  const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
 
   // From its first wish for memory to its end, a share counts among those that divide the budget.
   //   weight: what the fair share is proportional to: the table's bytes
@@ -69,7 +69,7 @@ class RamShares {
   uint64_t FairBytes(const RamShare& share) const;
   void SetOwed(RamShare* share, uint64_t bytes);
 
-  const std::shared_ptr<RamBudget> budget_;
+  const std::shared_ptr<ByteBudget> budget_;
   std::atomic<uint64_t> total_weight_{0};
   std::atomic<uint64_t> total_held_{0};
   std::atomic<uint64_t> total_owed_{0};

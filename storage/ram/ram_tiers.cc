@@ -31,14 +31,14 @@ ReusePolicyOptions PolicyOptionsFor(const TableSpec& spec, uint64_t seed) {
 }  // namespace
 
 RamTiers::RamTiers(uint64_t budget_bytes)
-    : budget_(std::make_shared<RamBudget>(budget_bytes)),
+    : budget_(std::make_shared<ByteBudget>(budget_bytes)),
       shares_(std::make_shared<RamShares>(budget_)),
       hash_seed_(RandomSeed()) {}
 
-std::unique_ptr<RamTier> RamTiers::NewCache(const TableSpec& spec) {
+std::unique_ptr<RamTier> RamTiers::NewCache(const TableSpec& spec, LowerTier* lower) {
   auto policy = std::make_unique<ReusePolicy>(PolicyOptionsFor(spec, hash_seed_));
   return std::make_unique<GroupCache>(spec, shares_, std::move(policy),
-                                      GroupCacheOptions{.hash_seed = hash_seed_});
+                                      GroupCacheOptions{.hash_seed = hash_seed_}, lower);
 }
 
 absl::StatusOr<std::unique_ptr<WholeTable>> RamTiers::NewWholeTable(const TableSpec& spec) {

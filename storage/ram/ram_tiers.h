@@ -7,7 +7,8 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "storage/ram/ram_budget.h"
+#include "storage/placement/lower_tier.h"
+#include "storage/ram/byte_budget.h"
 #include "storage/ram/ram_shares.h"
 #include "storage/ram/ram_tier.h"
 #include "storage/ram/whole_table.h"
@@ -25,17 +26,22 @@ class RamTiers {
   // A cache of the table's popular groups. It takes memory when groups are admitted: whatever is
   // free, and its fair share at the expense of caches that have more than theirs. With a budget too
   // small for one group it never holds anything.
-  std::unique_ptr<RamTier> NewCache(const TableSpec& spec);
+  //   lower: as for GroupCache
+  std::unique_ptr<RamTier> NewCache(const TableSpec& spec, LowerTier* lower = nullptr);
 
   // The whole table, to be loaded by the caller. Takes its memory at once.
   //   RESOURCE_EXHAUSTED  the budget has not enough left; names both sizes
   absl::StatusOr<std::unique_ptr<WholeTable>> NewWholeTable(const TableSpec& spec);
 
+  // What the tiers take memory from, and what they hash groups with: for tiers beside them.
+  const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
+  uint64_t hash_seed() const { return hash_seed_; }
+
   uint64_t used_bytes() const { return budget_->used_bytes(); }
   uint64_t budget_bytes() const { return budget_->limit_bytes(); }
 
  private:
-  const std::shared_ptr<RamBudget> budget_;
+  const std::shared_ptr<ByteBudget> budget_;
   const std::shared_ptr<RamShares> shares_;
   const uint64_t hash_seed_;
 };

@@ -18,7 +18,7 @@ uint64_t RoundUp(uint64_t bytes, uint64_t unit) { return (bytes + unit - 1) / un
 
 }  // namespace
 
-SlotPool::SlotPool(std::shared_ptr<RamBudget> budget, uint64_t slot_bytes, uint64_t max_slots,
+SlotPool::SlotPool(std::shared_ptr<ByteBudget> budget, uint64_t slot_bytes, uint64_t max_slots,
                    uint64_t step_bytes)
     : slot_bytes_(slot_bytes),
       max_slots_(max_slots),

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "storage/placement/eviction_policy.h"
+#include "storage/ram/byte_budget.h"
 #include "storage/ram/huge_region.h"
-#include "storage/ram/ram_budget.h"
 #include "storage/ram/reader_epochs.h"
 
 namespace engram::storage {
@@ -24,7 +24,7 @@ namespace engram::storage {
 class SlotPool {
  public:
   // slot_bytes: a multiple of sizeof(SlotId);  step_bytes: grows and shrinks by multiples of it
-  SlotPool(std::shared_ptr<RamBudget> budget, uint64_t slot_bytes, uint64_t max_slots,
+  SlotPool(std::shared_ptr<ByteBudget> budget, uint64_t slot_bytes, uint64_t max_slots,
            uint64_t step_bytes);
 
   // While the guard lives, no slot that was found before is reused.

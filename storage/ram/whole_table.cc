@@ -13,7 +13,7 @@
 namespace engram::storage {
 
 absl::StatusOr<std::unique_ptr<WholeTable>> WholeTable::Create(const TableSpec& spec,
-                                                               std::shared_ptr<RamBudget> budget) {
+                                                               std::shared_ptr<ByteBudget> budget) {
   auto table = absl::WrapUnique(new WholeTable(spec, budget));
   if (!table->region_.GrowTo(spec.table_bytes())) {
     return absl::ResourceExhaustedError(
@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<WholeTable>> WholeTable::Create(const TableSpec& 
   return table;
 }
 
-WholeTable::WholeTable(const TableSpec& spec, std::shared_ptr<RamBudget> budget)
+WholeTable::WholeTable(const TableSpec& spec, std::shared_ptr<ByteBudget> budget)
     : rows_(spec.rows),
       row_bytes_(spec.row_bytes),
       group_size_(spec.group_size),

@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "storage/ram/byte_budget.h"
 #include "storage/ram/huge_region.h"
-#include "storage/ram/ram_budget.h"
 #include "storage/ram/ram_tier.h"
 #include "storage/table_spec.h"
 
@@ -24,7 +24,7 @@ class WholeTable : public RamTier {
   // Takes the table's bytes from the budget.
   //   RESOURCE_EXHAUSTED  they do not fit
   static absl::StatusOr<std::unique_ptr<WholeTable>> Create(const TableSpec& spec,
-                                                            std::shared_ptr<RamBudget> budget);
+                                                            std::shared_ptr<ByteBudget> budget);
 
   // Appends rows: whole ones, no more than the table lacks. One thread at a time.
   //   first_row: must be loaded_rows(), the next in order;  rows: [count x row_bytes]
@@ -40,7 +40,7 @@ class WholeTable : public RamTier {
   RamTierStats Stats() const override;
 
  private:
-  WholeTable(const TableSpec& spec, std::shared_ptr<RamBudget> budget);
+  WholeTable(const TableSpec& spec, std::shared_ptr<ByteBudget> budget);
 
   void Gather(absl::Span<const RowId> row_ids, std::byte* rows) const;
 

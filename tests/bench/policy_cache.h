@@ -59,6 +59,9 @@ class RecordedPolicy : public storage::EvictionPolicy {
   void OnInsert(storage::SlotId /*slot*/, const storage::GroupKey& /*group*/) override {}
   void OnRemove(storage::SlotId /*slot*/, const storage::GroupKey& /*group*/) override {}
   std::optional<storage::SlotId> PickVictim(const storage::GroupKey& newcomer) override;
+  storage::GroupPast PastOf(storage::SlotId /*slot*/) const override { return {}; }
+  storage::GroupPast PastOf(const storage::GroupKey& /*group*/) const override { return {}; }
+  void Remember(const storage::GroupKey& /*group*/, const storage::GroupPast& /*past*/) override {}
   storage::SlotId PickVictimAmong(absl::Span<const storage::SlotId> slots) override;
 
  private:

@@ -28,7 +28,7 @@ namespace engram::bench {
 namespace {
 
 using storage::HugeRegion;
-using storage::RamBudget;
+using storage::ByteBudget;
 using storage::RamTier;
 using storage::RowId;
 
@@ -41,7 +41,7 @@ class RamBench {
         spec_(BenchSpec(options.payload_bytes, options.row_bytes, options.group_size)),
         groups_(spec_.rows / spec_.group_size),
         group_bytes_(spec_.group_bytes()),
-        budget_(std::make_shared<RamBudget>(~uint64_t{0})),
+        budget_(std::make_shared<ByteBudget>(~uint64_t{0})),
         flat_(budget_, spec_.table_bytes()),
         // Room for ids, index and rounding; the cache takes what it needs.
         cache_memory_(spec_.table_bytes() + groups_ * (options.group_size * 4 + 16) + (64 << 20)),
@@ -189,7 +189,7 @@ class RamBench {
   const storage::TableSpec spec_;
   const uint64_t groups_;
   const size_t group_bytes_;
-  const std::shared_ptr<RamBudget> budget_;
+  const std::shared_ptr<ByteBudget> budget_;
   HugeRegion flat_;
   storage::RamTiers cache_memory_;
   storage::RamTiers table_memory_;

@@ -49,7 +49,7 @@ class ShmBench {
       : options_(options),
         spec_(BenchSpec(options.table_bytes, options.row_bytes, options.group_size)),
         dir_(std::move(dir)),
-        budget_(std::make_shared<storage::RamBudget>(~uint64_t{0})),
+        budget_(std::make_shared<storage::ByteBudget>(~uint64_t{0})),
         flat_(budget_, spec_.table_bytes()),
         batches_(DrawBatches(options.batch_rows)),
         tokens_(DrawBatches(options.token_rows)),
@@ -73,7 +73,7 @@ class ShmBench {
   const ShmBenchOptions options_;
   const storage::TableSpec spec_;
   const std::unique_ptr<ScratchDir> dir_;
-  const std::shared_ptr<storage::RamBudget> budget_;
+  const std::shared_ptr<storage::ByteBudget> budget_;
   HugeRegion flat_;
   const Batches batches_;
   const Batches tokens_;

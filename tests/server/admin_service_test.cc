@@ -180,14 +180,16 @@ TEST_F(AdminServiceTest, StatsCountFetchesByTier) {
   EXPECT_EQ(table.fetches(), 2);
   EXPECT_EQ(table.fetch_errors(), 1);
   EXPECT_EQ(table.groups(), 20);
-  ASSERT_EQ(table.tiers_size(), 2);
+  ASSERT_EQ(table.tiers_size(), 3);
   EXPECT_EQ(table.tiers(0).tier(), v1::TIER_RAM);
   EXPECT_EQ(table.tiers(0).hits(), 10);
   EXPECT_EQ(table.tiers(0).rows(), 80);
-  EXPECT_EQ(table.tiers(1).tier(), v1::TIER_COLD);
-  EXPECT_EQ(table.tiers(1).hits(), 10);
-  EXPECT_GT(table.tiers(1).reads(), 0);
-  EXPECT_GE(table.tiers(1).bytes_read(), table.tiers(1).bytes_used());
+  EXPECT_EQ(table.tiers(1).tier(), v1::TIER_WARM);
+  EXPECT_EQ(table.tiers(1).hits(), 0);
+  EXPECT_EQ(table.tiers(2).tier(), v1::TIER_COLD);
+  EXPECT_EQ(table.tiers(2).hits(), 10);
+  EXPECT_GT(table.tiers(2).reads(), 0);
+  EXPECT_GE(table.tiers(2).bytes_read(), table.tiers(2).bytes_used());
   EXPECT_EQ(table.fetch_latency().count(), 2);
 
   EXPECT_EQ(Stats("", &status).tables_size(), 2);

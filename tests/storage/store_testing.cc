@@ -111,7 +111,7 @@ size_t ExpectRows(TieredStore* store, const TableRef& table, const TestTable& ex
   EXPECT_TRUE(same.ok()) << same;
   size_t from_ram = 0;
   for (const Tier tier : fetched.tiers) {
-    EXPECT_TRUE(tier == Tier::kRam || tier == Tier::kCold);
+    EXPECT_TRUE(tier == Tier::kRam || tier == Tier::kWarm || tier == Tier::kCold);
     from_ram += tier == Tier::kRam ? 1 : 0;
   }
   return from_ram;

@@ -65,7 +65,7 @@ TEST_F(ReplayTest, ChecksAndCounts) {
   EXPECT_EQ(report["complete"], true);
   EXPECT_EQ(report["chunk_latency"]["count"], 6);
   EXPECT_LE(report["chunk_latency"]["p50_us"], report["chunk_latency"]["max_us"]);
-  EXPECT_GT(report["cold_reads_per_token"], 0);
+  EXPECT_GT(report["nvme_reads_per_token"], 0);
   int64_t all = 0;
   for (const char* order : {"2", "3", "4"}) {
     const nlohmann::json& groups = report["groups_by_order"][order];

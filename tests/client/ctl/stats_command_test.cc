@@ -26,11 +26,12 @@ TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
   EXPECT_EQ(table["fetches"], 4);
   EXPECT_EQ(table["groups"], 4);
   EXPECT_EQ(table["fetch_latency"]["count"], 4);
-  ASSERT_EQ(table["tiers"].size(), 2u);
+  ASSERT_EQ(table["tiers"].size(), 3u);
   EXPECT_EQ(table["tiers"][0]["tier"], "ram");
-  EXPECT_EQ(table["tiers"][1]["tier"], "cold");
-  EXPECT_EQ(table["tiers"][0]["hits"].get<int>() + table["tiers"][1]["hits"].get<int>(), 4);
-  EXPECT_GE(table["tiers"][1]["reads"], 1);
+  EXPECT_EQ(table["tiers"][1]["tier"], "warm");
+  EXPECT_EQ(table["tiers"][2]["tier"], "cold");
+  EXPECT_EQ(table["tiers"][0]["hits"].get<int>() + table["tiers"][2]["hits"].get<int>(), 4);
+  EXPECT_GE(table["tiers"][2]["reads"], 1);
 
   const Outcome text = Run({"stats", "demo/layer1"});
   EXPECT_EQ(text.exit_code, kSuccess) << text.err;

@@ -15,8 +15,8 @@ TEST(TableVersionTest, StatsAddUp) {
   const TableSpec spec = OpaqueSpec(1'000, 264);
   const auto table =
       NewTableVersion(spec, std::make_shared<ColdScript>(), RamTiers(1 << 20).NewCache(spec));
-  table->CountFetch(/*groups=*/24, /*ram_hits=*/20, absl::Microseconds(100));
-  table->CountFetch(/*groups=*/6, /*ram_hits=*/6, absl::Microseconds(1));
+  table->CountFetch(/*groups=*/24, /*ram_hits=*/20, /*warm_hits=*/0, absl::Microseconds(100));
+  table->CountFetch(/*groups=*/6, /*ram_hits=*/6, /*warm_hits=*/0, absl::Microseconds(1));
   table->CountError();
   table->CountColdReads({.reads = 3, .bytes_read = 3 * 4096}, /*rows_used=*/4,
                         absl::Microseconds(90));

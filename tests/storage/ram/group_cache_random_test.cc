@@ -24,7 +24,7 @@ class GroupCacheRandomTest : public testing::TestWithParam<Case> {};
 TEST_P(GroupCacheRandomTest, AgreesWithAModel) {
   const Case& c = GetParam();
   const TableSpec spec = MakeSpec(1'000'000'000, c.row_bytes, c.group_size);
-  auto budget = std::make_shared<RamBudget>(c.budget_bytes);
+  auto budget = std::make_shared<ByteBudget>(c.budget_bytes);
   const auto cache = MakeCache(spec, std::make_shared<RamShares>(budget),
                                {.hash_seed = 7, .hash_mask = c.hash_mask});
   std::unordered_set<uint64_t> admitted;

@@ -41,7 +41,7 @@ class GroupCacheStressTest : public testing::Test {
     EXPECT_LE(budget_->used_bytes(), kBudget);
   }
 
-  std::shared_ptr<RamBudget> budget_ = std::make_shared<RamBudget>(kBudget);
+  std::shared_ptr<ByteBudget> budget_ = std::make_shared<ByteBudget>(kBudget);
   std::shared_ptr<RamShares> shares_ = std::make_shared<RamShares>(budget_);
   std::vector<std::thread> threads_;
   std::atomic<uint64_t> hits_{0};

@@ -79,7 +79,7 @@ TEST(GroupCacheTest, TheOrderOfIdsBelongsToTheName) {
 
 TEST(GroupCacheTest, EvictsToStayWithinItsBudget) {
   const TableSpec spec = MakeSpec(kManyRows, 264, 8);
-  auto budget = std::make_shared<RamBudget>(kBudget);
+  auto budget = std::make_shared<ByteBudget>(kBudget);
   const auto cache = MakeCache(spec, std::make_shared<RamShares>(budget));
   for (uint64_t first = 0; first < 2000; first += 10) {
     AdmitGroups(*cache, spec, Range(first, 10));
@@ -123,7 +123,7 @@ TEST(GroupCacheTest, HoldsNoMoreGroupsThanTheTableHasRows) {
 TEST(GroupCacheTest, WithoutRoomForAGroupItHoldsNothing) {
   const TableSpec spec = MakeSpec(kManyRows, 264, 8);
   for (const uint64_t budget_bytes : {0, 1, 2000, 4096}) {
-    auto budget = std::make_shared<RamBudget>(budget_bytes);
+    auto budget = std::make_shared<ByteBudget>(budget_bytes);
     const auto cache = MakeCache(spec, std::make_shared<RamShares>(budget));
     AdmitGroups(*cache, spec, Range(0, 20));
     EXPECT_EQ(LookUpGroups(*cache, spec, Range(0, 20)), 0u);
@@ -134,7 +134,7 @@ TEST(GroupCacheTest, WithoutRoomForAGroupItHoldsNothing) {
 
 TEST(GroupCacheTest, ReturnsItsMemoryWhenDestroyed) {
   const TableSpec spec = MakeSpec(kManyRows, 264, 8);
-  auto budget = std::make_shared<RamBudget>(kBudget);
+  auto budget = std::make_shared<ByteBudget>(kBudget);
   auto cache = MakeCache(spec, std::make_shared<RamShares>(budget));
   AdmitGroups(*cache, spec, Range(0, 50));
   EXPECT_GT(budget->used_bytes(), 50 * spec.group_bytes());

@@ -27,7 +27,7 @@ class GroupIndexTest : public testing::Test {
     return std::count(slots.begin(), slots.begin() + found, slot) == 1;
   }
 
-  std::shared_ptr<RamBudget> budget_ = std::make_shared<RamBudget>(1 << 30);
+  std::shared_ptr<ByteBudget> budget_ = std::make_shared<ByteBudget>(1 << 30);
   std::unique_ptr<HugeRegion> memory_;
 };
 

@@ -14,7 +14,7 @@ bool AllAre(const std::byte* begin, uint64_t bytes, std::byte value) {
 }
 
 TEST(HugeRegionTest, ChargesWhatIsUsable) {
-  auto budget = std::make_shared<RamBudget>(64 << 20);
+  auto budget = std::make_shared<ByteBudget>(64 << 20);
   {
     HugeRegion region(budget, 40 << 20);
     EXPECT_EQ(budget->used_bytes(), 0u);
@@ -30,7 +30,7 @@ TEST(HugeRegionTest, ChargesWhatIsUsable) {
 }
 
 TEST(HugeRegionTest, RoundsUpToPages) {
-  auto budget = std::make_shared<RamBudget>(64 << 20);
+  auto budget = std::make_shared<ByteBudget>(64 << 20);
   HugeRegion region(budget, 10001);
   EXPECT_EQ(region.max_bytes(), 12288u);
   EXPECT_TRUE(region.GrowTo(4097));
@@ -41,7 +41,7 @@ TEST(HugeRegionTest, RoundsUpToPages) {
 }
 
 TEST(HugeRegionTest, RefusesWhatTheBudgetHasNot) {
-  auto budget = std::make_shared<RamBudget>(8192);
+  auto budget = std::make_shared<ByteBudget>(8192);
   HugeRegion region(budget, 1 << 20);
   EXPECT_FALSE(region.GrowTo(8193));
   EXPECT_FALSE(region.GrowTo(4096, 4097));
@@ -51,7 +51,7 @@ TEST(HugeRegionTest, RefusesWhatTheBudgetHasNot) {
 }
 
 TEST(HugeRegionTest, KeepsAddressesAndContents) {
-  auto budget = std::make_shared<RamBudget>(64 << 20);
+  auto budget = std::make_shared<ByteBudget>(64 << 20);
   HugeRegion region(budget, 8 << 20);
   std::byte* const data = region.data();
   EXPECT_EQ(reinterpret_cast<uintptr_t>(data) % kHugePageBytes, 0u);
@@ -64,7 +64,7 @@ TEST(HugeRegionTest, KeepsAddressesAndContents) {
 }
 
 TEST(HugeRegionTest, MemoryGivenBackComesBackAsZeros) {
-  auto budget = std::make_shared<RamBudget>(64 << 20);
+  auto budget = std::make_shared<ByteBudget>(64 << 20);
   HugeRegion region(budget, 8 << 20);
   ASSERT_TRUE(region.GrowTo(6 << 20));
   std::memset(region.data(), 0x5A, 6 << 20);
@@ -75,7 +75,7 @@ TEST(HugeRegionTest, MemoryGivenBackComesBackAsZeros) {
 }
 
 TEST(HugeRegionTest, WithoutAddressesItNeverGrows) {
-  auto budget = std::make_shared<RamBudget>(~uint64_t{0});
+  auto budget = std::make_shared<ByteBudget>(~uint64_t{0});
   HugeRegion region(budget, uint64_t{1} << 60);
   EXPECT_EQ(region.max_bytes(), 0u);
   EXPECT_FALSE(region.GrowTo(1));

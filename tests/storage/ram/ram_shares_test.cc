@@ -38,7 +38,7 @@ class RamSharesTest : public testing::Test {
   static void TakeAllItGets(FakeShare& share, int patience = 3) {
     for (int failures = 0; failures < patience;) failures = share.Take(10) ? 0 : failures + 1;
   }
-  RamShares shares_{std::make_shared<RamBudget>(1000)};
+  RamShares shares_{std::make_shared<ByteBudget>(1000)};
 };
 
 TEST_F(RamSharesTest, OneTakesAll) {

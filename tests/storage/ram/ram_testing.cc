@@ -86,7 +86,7 @@ size_t LookUpGroups(RamTier& tier, const TableSpec& spec, absl::Span<const uint6
 
 std::unique_ptr<GroupCache> MakeCache(const TableSpec& spec, uint64_t budget_bytes,
                                       const GroupCacheOptions& options) {
-  return MakeCache(spec, std::make_shared<RamShares>(std::make_shared<RamBudget>(budget_bytes)),
+  return MakeCache(spec, std::make_shared<RamShares>(std::make_shared<ByteBudget>(budget_bytes)),
                    options);
 }
 

@@ -59,7 +59,7 @@ TEST(RamTiersTest, LargerTablesGetMore) {
 }
 
 TEST(RamTiersTest, AReaderDelaysTheHandOverButNotTheWriters) {
-  auto shares = std::make_shared<RamShares>(std::make_shared<RamBudget>(kBudget));
+  auto shares = std::make_shared<RamShares>(std::make_shared<ByteBudget>(kBudget));
   const TableSpec spec = Spec();
   const auto first = MakeCache(spec, shares);
   AdmitNewGroups(*first, spec, 0, 100);

@@ -27,7 +27,7 @@ class SlotPoolTest : public testing::Test {
     return taken;
   }
 
-  std::shared_ptr<RamBudget> budget_ = std::make_shared<RamBudget>(16384);
+  std::shared_ptr<ByteBudget> budget_ = std::make_shared<ByteBudget>(16384);
 };
 
 TEST_F(SlotPoolTest, GrowsInStepsUntilTheBudgetIsSpent) {

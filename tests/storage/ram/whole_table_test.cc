@@ -18,7 +18,7 @@ std::vector<RowId> AllIds(const TableSpec& spec) {
 }
 
 std::unique_ptr<WholeTable> MakeTable(const TableSpec& spec) {
-  return *WholeTable::Create(spec, std::make_shared<RamBudget>(1 << 30));
+  return *WholeTable::Create(spec, std::make_shared<ByteBudget>(1 << 30));
 }
 
 TEST(WholeTableTest, ServesEveryRow) {
@@ -62,7 +62,7 @@ TEST(WholeTableTest, AdmitChangesNothing) {
 
 TEST(WholeTableTest, RefusedWhereItDoesNotFit) {
   const TableSpec spec = MakeSpec(1000, 16, 2);
-  auto budget = std::make_shared<RamBudget>(15999);
+  auto budget = std::make_shared<ByteBudget>(15999);
   const auto table = WholeTable::Create(spec, budget);
   EXPECT_EQ(table.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_NE(table.status().message().find("16000"), absl::string_view::npos);

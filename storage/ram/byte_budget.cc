@@ -1,10 +1,10 @@
-#include "storage/ram/ram_budget.h"
+#include "storage/ram/byte_budget.h"
 
 #include <cassert>
 
 namespace engram::storage {
 
-bool RamBudget::TryReserve(uint64_t bytes, uint64_t headroom) {
+bool ByteBudget::TryReserve(uint64_t bytes, uint64_t headroom) {
   uint64_t used = used_.load(std::memory_order_relaxed);
   do {
     const uint64_t free = limit_ - used;
@@ -13,7 +13,7 @@ bool RamBudget::TryReserve(uint64_t bytes, uint64_t headroom) {
   return true;
 }
 
-void RamBudget::Release(uint64_t bytes) {
+void ByteBudget::Release(uint64_t bytes) {
   [[maybe_unused]] const uint64_t before = used_.fetch_sub(bytes, std::memory_order_relaxed);
   assert(before >= bytes);
 }

@@ -1,5 +1,5 @@
 // Goal: the limit holds, whatever is asked for and by however many threads.
-#include "storage/ram/ram_budget.h"
+#include "storage/ram/byte_budget.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 namespace engram::storage {
 namespace {
 
-TEST(RamBudgetTest, ReservesUpToTheLimitExactly) {
-  RamBudget budget(100);
+TEST(ByteBudgetTest, ReservesUpToTheLimitExactly) {
+  ByteBudget budget(100);
   EXPECT_TRUE(budget.TryReserve(60));
   EXPECT_FALSE(budget.TryReserve(41));
   EXPECT_EQ(budget.used_bytes(), 60u);
@@ -22,23 +22,23 @@ TEST(RamBudgetTest, ReservesUpToTheLimitExactly) {
   EXPECT_EQ(budget.limit_bytes(), 100u);
 }
 
-TEST(RamBudgetTest, LeavesHeadroom) {
-  RamBudget budget(100);
+TEST(ByteBudgetTest, LeavesHeadroom) {
+  ByteBudget budget(100);
   EXPECT_FALSE(budget.TryReserve(60, 41));
   EXPECT_TRUE(budget.TryReserve(60, 40));
   EXPECT_FALSE(budget.TryReserve(1, 40));
 }
 
-TEST(RamBudgetTest, HugeRequestsDoNotOverflow) {
-  RamBudget budget(~uint64_t{0});
+TEST(ByteBudgetTest, HugeRequestsDoNotOverflow) {
+  ByteBudget budget(~uint64_t{0});
   EXPECT_TRUE(budget.TryReserve(~uint64_t{0} - 1));
   EXPECT_FALSE(budget.TryReserve(~uint64_t{0}));
   EXPECT_FALSE(budget.TryReserve(1, ~uint64_t{0}));
   EXPECT_TRUE(budget.TryReserve(1));
 }
 
-TEST(RamBudgetTest, ConcurrentReservationsNeverExceedTheLimit) {
-  RamBudget budget(1000);
+TEST(ByteBudgetTest, ConcurrentReservationsNeverExceedTheLimit) {
+  ByteBudget budget(1000);
   std::vector<std::thread> threads;
   for (uint64_t bytes : {7, 300, 600}) {
     threads.emplace_back([&budget, bytes] {

@@ -1,0 +1,238 @@
+// WarmTier::Step: a segment of the groups that were collected.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "spdlog/spdlog.h"
+#include "storage/cold/page_reader.h"
+#include "storage/warm/warm_tier.h"
+
+namespace engram::storage {
+namespace {
+
+constexpr absl::Duration kPauseAfterFailure = absl::Seconds(10);
+
+// A group that may get into the segment: a record of the segment that is written anew, or a
+// collected one.
+struct Contender {
+  uint8_t level;
+  bool held;       // by the tier; else it is a newcomer
+  uint32_t index;  // slot, or number among the collected
+  uint8_t uses;
+};
+
+}  // namespace
+
+class WarmTier::SegmentWriter final : public RowSink {
+ public:
+  explicit SegmentWriter(WarmTier* tier) : tier_(*tier) {}
+
+  // Chooses the segment, and the groups that will be in it.
+  void Choose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    tier_.future_.Refresh();
+    half_ = std::exchange(tier_.collecting_, 1 - tier_.collecting_);
+    collected_ = std::exchange(tier_.pending_, {});
+    tier_.pending_index_.clear();
+    if (tier_.full()) {
+      segment_ = tier_.CheapestSegment(TypicalLevel());
+      AddHeld();
+    } else {
+      segment_ = tier_.free_segments_.back();
+      tier_.free_segments_.pop_back();
+    }
+    for (uint32_t i = 0; i < collected_.size(); ++i) {
+      contenders_.push_back({collected_[i].level, false, i, collected_[i].uses});
+    }
+    DropLeastWorthy();
+  }
+
+  // Puts the segment together and writes it.
+  absl::Status Write() ABSL_LOCKS_EXCLUDED(tier_.mutex_) {
+    MoveNewcomers();
+    ReadHeld();
+    WriteDirectory();
+    if (contenders_.empty()) return absl::DataLossError("none of its records can be read");
+    {
+      absl::MutexLock lock(&tier_.mutex_);
+      for (Contender& contender : contenders_) {  // of which some were used meanwhile
+        if (!contender.held) continue;
+        contender.level = tier_.index_->level(contender.index);
+        contender.uses = tier_.index_->uses(contender.index);
+      }
+      const SlotId first = tier_.layout_.first_slot(segment_);
+      tier_.index_->RemoveRange(first, first + tier_.layout_.segment_slots());
+    }
+    return tier_.store_->Replace(segment_, {tier_.Half(half_), bytes()});
+  }
+
+  // Whether any newcomer gets in, so that a write is worth it.
+  bool any() const { return newcomers_ > 0; }
+
+  // Makes what was written findable.
+  void Enter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    const SlotId first = tier_.layout_.first_slot(segment_) + tier_.layout_.directory_slots();
+    std::vector<RowId> ids(tier_.layout_.id_bytes() / sizeof(RowId));
+    for (uint32_t i = 0; i < contenders_.size(); ++i) {
+      std::memcpy(ids.data(), tier_.RecordIn(half_, i), tier_.layout_.id_bytes());
+      tier_.EnterRecord(ids.data(), first + i, contenders_[i].uses, contenders_[i].level);
+    }
+    tier_.stats_.admissions += newcomers_;
+    tier_.stats_.evictions += dropped_held_;
+    tier_.stats_.refusals += collected_.size() - newcomers_;
+    tier_.stats_.bytes_written += bytes();
+  }
+
+  void GiveUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    tier_.stats_.skipped += newcomers_;
+    tier_.free_segments_.push_back(segment_);
+  }
+
+  size_t collected() const { return collected_.size(); }
+  uint64_t bytes() const {
+    return (tier_.layout_.directory_slots() + contenders_.size()) * tier_.layout_.record_bytes();
+  }
+
+  void Take(const RowRead& read, const std::byte* record) override {
+    std::memcpy(tier_.RecordIn(half_, read.destination), record, tier_.layout_.record_bytes());
+    was_read_[read.destination] = true;
+  }
+  absl::Status Miss(absl::Span<const RowRead> /*reads*/, absl::Status /*why*/) override {
+    return absl::OkStatus();
+  }
+
+ private:
+  // Half of the newcomers are worth at least this.
+  uint8_t TypicalLevel() const {
+    std::vector<uint8_t> levels;
+    for (const Pending& pending : collected_) levels.push_back(pending.level);
+    const auto middle = levels.begin() + static_cast<ptrdiff_t>(levels.size() / 2);
+    std::nth_element(levels.begin(), middle, levels.end());
+    return *middle;
+  }
+
+  void AddHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    const SlotId first = tier_.layout_.first_slot(segment_);
+    for (SlotId slot = first; slot < first + tier_.layout_.segment_slots(); ++slot) {
+      const uint8_t level = tier_.index_->level(slot);
+      if (level > 0) contenders_.push_back({level, true, slot, tier_.index_->uses(slot)});
+    }
+  }
+
+  // Newcomers first, each kind in its order; of equals the held ones stay.
+  void DropLeastWorthy() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    const size_t room = tier_.layout_.segment_records();
+    if (contenders_.size() > room) {
+      const auto end = contenders_.begin() + static_cast<ptrdiff_t>(room);
+      std::nth_element(contenders_.begin(), end, contenders_.end(),
+                       [](const Contender& a, const Contender& b) {
+                         return std::pair(a.level, a.held) > std::pair(b.level, b.held);
+                       });
+      dropped_held_ = static_cast<uint64_t>(
+          std::count_if(end, contenders_.end(), [](const Contender& c) { return c.held; }));
+      contenders_.erase(end, contenders_.end());
+    }
+    std::sort(contenders_.begin(), contenders_.end(), [](const Contender& a, const Contender& b) {
+      return std::pair(a.held, a.index) < std::pair(b.held, b.index);
+    });
+    newcomers_ = static_cast<size_t>(std::count_if(contenders_.begin(), contenders_.end(),
+                                                   [](const Contender& c) { return !c.held; }));
+  }
+
+  // To the start of the segment; they are in order, so none is overwritten before it moved.
+  void MoveNewcomers() {
+    for (size_t i = 0; i < newcomers_; ++i) {
+      if (contenders_[i].index != i) {
+        std::memcpy(tier_.RecordIn(half_, i), tier_.RecordIn(half_, contenders_[i].index),
+                    tier_.layout_.record_bytes());
+      }
+    }
+  }
+
+  void ReadHeld() {
+    std::vector<RowRead> reads;
+    for (size_t i = newcomers_; i < contenders_.size(); ++i) {
+      reads.push_back({contenders_[i].index, static_cast<uint32_t>(i)});
+    }
+    was_read_.assign(contenders_.size(), false);
+    ColdReadStats ignored;
+    const absl::Status status = tier_.store_->Read(reads, absl::InfiniteFuture(), this, &ignored);
+    if (!status.ok()) spdlog::warn("reading the warm tier: {}", status.ToString());
+    // Those that cannot be read are left out.
+    size_t kept = newcomers_;
+    for (size_t i = newcomers_; i < contenders_.size(); ++i) {
+      if (!was_read_[i]) continue;
+      if (i != kept) {
+        std::memcpy(tier_.RecordIn(half_, kept), tier_.RecordIn(half_, i),
+                    tier_.layout_.record_bytes());
+      }
+      contenders_[kept++] = contenders_[i];
+    }
+    contenders_.resize(kept);
+  }
+
+  void WriteDirectory() {
+    std::byte* entry = tier_.Half(half_);
+    std::memset(entry, 0, tier_.layout_.directory_slots() * tier_.layout_.record_bytes());
+    for (size_t i = 0; i < contenders_.size(); ++i, entry += tier_.layout_.entry_bytes()) {
+      const uint32_t uses = contenders_[i].uses;
+      std::memcpy(entry, tier_.RecordIn(half_, i), tier_.layout_.id_bytes());
+      std::memcpy(entry + tier_.layout_.id_bytes(), &uses, sizeof(uses));
+    }
+  }
+
+  WarmTier& tier_;
+  size_t half_ = 0;
+  uint64_t segment_ = 0;
+  std::vector<Pending> collected_;
+  std::vector<Contender> contenders_;  // then those that get in: newcomers first
+  size_t newcomers_ = 0;               // of those
+  uint64_t dropped_held_ = 0;
+  std::vector<bool> was_read_;
+};
+
+uint64_t WarmTier::CheapestSegment(uint8_t level) {
+  uint64_t cheapest = 0;
+  uint32_t most = 0;
+  uint8_t least_held = FutureUses::kLevels;
+  for (uint64_t segment = 0; segment < layout_.segments(); ++segment) {
+    uint32_t worse = 0;
+    const SlotId first = layout_.first_slot(segment) + layout_.directory_slots();
+    for (SlotId slot = first; slot < first + layout_.segment_records(); ++slot) {
+      const uint8_t held = index_->level(slot);
+      worse += held < level;
+      if (held > 0) least_held = std::min(least_held, held);
+    }
+    if (worse > most) {
+      most = worse;
+      cheapest = segment;
+    }
+  }
+  floor_ = least_held;
+  return cheapest;
+}
+
+void WarmTier::WriteSegment(absl::Time now) {
+  SegmentWriter writer(this);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (uses_since_aged_ > kUsesToAge * layout_.slots()) Age();
+    writer.Choose();
+    if (!writer.any()) {
+      stats_.refusals += writer.collected();
+      return;
+    }
+  }
+  const absl::Status status = writer.Write();
+  absl::MutexLock lock(&mutex_);
+  if (status.ok()) {
+    writer.Enter();
+    next_write_ = now + absl::Seconds(static_cast<double>(writer.bytes()) /
+                                      static_cast<double>(options_.write_bytes_per_s));
+  } else {
+    spdlog::warn("a segment of the warm tier could not be written: {}", status.ToString());
+    writer.GiveUp();
+    next_write_ = now + kPauseAfterFailure;
+  }
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,53 @@
+#include "storage/warm/warm_index.h"
+
+#include <algorithm>
+
+namespace engram::storage {
+namespace {
+
+constexpr uint64_t kBytesPerSlot = sizeof(uint16_t) + 2 * sizeof(uint8_t);
+
+}  // namespace
+
+uint64_t WarmIndex::BytesFor(uint32_t slots) {
+  return GroupIndex::BytesFor(slots) + kBytesPerSlot * slots;
+}
+
+WarmIndex::WarmIndex(std::byte* memory, uint32_t slots)
+    : slots_(slots),
+      groups_(memory, slots),
+      checks_(reinterpret_cast<std::atomic<uint16_t>*>(memory + GroupIndex::BytesFor(slots))),
+      uses_(reinterpret_cast<uint8_t*>(checks_ + slots)),
+      levels_(uses_ + slots) {}
+
+// Of bits that the group index does not use by themselves.
+uint16_t WarmIndex::CheckOf(uint64_t hash) {
+  return static_cast<uint16_t>(((hash ^ hash >> 31) * 0x9E3779B97F4A7C15u) >> 48);
+}
+
+std::optional<SlotId> WarmIndex::Find(uint64_t hash) const {
+  GroupIndex::Slots found;
+  const auto end = found.begin() + groups_.FindCandidates(hash, found.data());
+  const auto slot = std::find_if(found.begin(), end, [&, check = CheckOf(hash)](SlotId candidate) {
+    return checks_[candidate].load(std::memory_order_relaxed) == check;
+  });
+  if (slot == end) return std::nullopt;
+  return *slot;
+}
+
+bool WarmIndex::Insert(uint64_t hash, SlotId slot, uint8_t uses, uint8_t level) {
+  checks_[slot].store(CheckOf(hash), std::memory_order_relaxed);
+  if (!groups_.Insert(hash, slot)) return false;
+  Update(slot, uses, level);
+  size_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void WarmIndex::RemoveRange(SlotId begin, SlotId end) {
+  groups_.RemoveRange(begin, end);
+  const auto live = std::count_if(levels_ + begin, levels_ + end, [](uint8_t l) { return l > 0; });
+  size_.fetch_sub(static_cast<uint64_t>(live), std::memory_order_relaxed);
+  std::fill(levels_ + begin, levels_ + end, uint8_t{0});
+}
+
+}  // namespace engram::storage

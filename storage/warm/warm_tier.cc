@@ -1,0 +1,268 @@
+#include "storage/warm/warm_tier.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "spdlog/spdlog.h"
+#include "storage/cold/page_reader.h"
+#include "storage/ram/group_hash.h"
+
+namespace engram::storage {
+namespace {
+
+// Parts of the RAM budget that the index and the two segments in memory may take.
+constexpr uint64_t kIndexPart = 8;
+constexpr uint64_t kSegmentsPart = 16;
+constexpr uint64_t kMinSegmentBytes = 64 << 10;
+
+uint64_t HalfBytes(const WarmLayout& layout) {
+  return uint64_t{layout.segment_slots()} * layout.record_bytes();
+}
+
+}  // namespace
+
+// Copies rows of records that hold the group that was asked for.
+class WarmTier::GroupCopier final : public RowSink {
+ public:
+  GroupCopier(const WarmLayout& layout, absl::Span<WarmRead> reads)
+      : layout_(layout), reads_(reads) {}
+
+  void Take(const RowRead& read, const std::byte* record) override {
+    WarmRead& group = reads_[read.destination];
+    if (std::memcmp(record, group.ids, layout_.id_bytes()) != 0) return;
+    std::memcpy(group.rows, record + layout_.id_bytes(), layout_.group_bytes());
+    group.found = true;
+  }
+  absl::Status Miss(absl::Span<const RowRead> /*reads*/, absl::Status /*why*/) override {
+    return absl::OkStatus();
+  }
+
+ private:
+  const WarmLayout& layout_;
+  const absl::Span<WarmRead> reads_;
+};
+
+std::unique_ptr<WarmTier> WarmTier::Create(const TableSpec& spec,
+                                           const std::shared_ptr<ByteBudget>& disk,
+                                           const std::shared_ptr<ByteBudget>& ram,
+                                           const WarmTierOptions& options) {
+  WarmTierOptions fitting = options;
+  WarmLayout layout(spec, fitting.disk_bytes, fitting.segment_bytes);
+  while (layout.segments() > 0 && 2 * HalfBytes(layout) > ram->limit_bytes() / kSegmentsPart &&
+         fitting.segment_bytes > kMinSegmentBytes) {
+    fitting.segment_bytes /= 2;
+    layout = WarmLayout(spec, fitting.disk_bytes, fitting.segment_bytes);
+  }
+  while (layout.segments() > 0 &&
+         WarmIndex::BytesFor(layout.slots()) > ram->limit_bytes() / kIndexPart) {
+    fitting.disk_bytes -= fitting.disk_bytes / kIndexPart;
+    layout = WarmLayout(spec, fitting.disk_bytes, fitting.segment_bytes);
+  }
+  if (fitting.disk_bytes < options.disk_bytes) {
+    spdlog::warn(
+        "the warm tier gets {} bytes of disk, not {}: its index would take more than 1/{} "
+        "of the RAM budget",
+        fitting.disk_bytes, options.disk_bytes, kIndexPart);
+  }
+  if (layout.segments() == 0) return nullptr;
+  auto tier = absl::WrapUnique(new WarmTier(spec, disk, ram, fitting, layout));
+  if (tier->index_ == nullptr || !tier->disk_reserved_) return nullptr;
+  return tier;
+}
+
+WarmTier::~WarmTier() {
+  if (disk_reserved_) disk_->Release(options_.disk_bytes);
+}
+
+WarmTier::WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
+                   const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
+                   const WarmLayout& layout)
+    : disk_(disk),
+      disk_reserved_(disk->TryReserve(options.disk_bytes)),
+      layout_(layout),
+      options_(options),
+      orders_(spec),
+      half_bytes_(HalfBytes(layout)),
+      memory_(ram, WarmIndex::BytesFor(layout.slots()) + 2 * half_bytes_),
+      future_(orders_.count()) {
+  if (!memory_.GrowTo(memory_.max_bytes())) return;
+  index_ = std::make_unique<WarmIndex>(memory_.data(), layout_.slots());
+  halves_ = memory_.data() + WarmIndex::BytesFor(layout_.slots());
+}
+
+void WarmTier::Attach(std::unique_ptr<SegmentStore> store) {
+  store_ = std::move(store);
+  absl::MutexLock lock(&mutex_);
+  found_segments_ = store_->Present();
+  for (uint64_t segment = layout_.segments(); segment-- > 0;) {
+    if (!std::binary_search(found_segments_.begin(), found_segments_.end(), segment)) {
+      free_segments_.push_back(segment);
+    }
+  }
+  attached_.store(true, std::memory_order_release);
+}
+
+uint64_t WarmTier::HashOf(const RowId* ids) const {
+  return HashGroup(ids, layout_.id_bytes(), options_.hash_seed);
+}
+
+std::optional<SlotId> WarmTier::Find(const RowId* ids) const { return index_->Find(HashOf(ids)); }
+
+absl::Status WarmTier::Read(absl::Span<WarmRead> reads, absl::Time deadline, ColdReadStats* stats) {
+  std::vector<RowRead> records;
+  records.reserve(reads.size());
+  for (uint32_t i = 0; i < reads.size(); ++i) records.push_back({reads[i].slot, i});
+  GroupCopier copier(layout_, reads);
+  return store_->Read(records, deadline, &copier, stats);
+}
+
+void WarmTier::OnEnter(const GroupKey& group) {
+  absl::MutexLock lock(&mutex_);
+  // While the cache holds it, the record is of no use: it is the first to go.
+  const std::optional<SlotId> slot = index_->Find(group.hash);
+  if (!slot.has_value() || index_->level(*slot) == 0) return;
+  index_->Update(*slot, index_->uses(*slot),
+                 std::min(index_->level(*slot), future_.lowest_level()));
+}
+
+void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
+                       const std::byte* rows) {
+  if (!attached_.load(std::memory_order_acquire)) return;
+  absl::MutexLock lock(&mutex_);
+  ++uses_since_aged_;
+  const auto counted = [uses](uint8_t before) {
+    return std::max(uses, static_cast<uint8_t>(before + (before < 255 ? 1 : 0)));
+  };
+  if (const auto slot = index_->Find(group.hash); slot.has_value() && index_->level(*slot) > 0) {
+    const uint8_t before = index_->uses(*slot);
+    const uint8_t after = counted(before);
+    future_.Add(group.order, before, after);
+    index_->Update(*slot, after, future_.LevelOf(group.order, after));
+    return;
+  }
+  if (const auto found = pending_index_.find(group.hash); found != pending_index_.end()) {
+    Pending& pending = pending_[found->second];
+    const uint8_t after = counted(pending.uses);
+    future_.Add(group.order, pending.uses, after);
+    pending.uses = after;
+    pending.level = future_.LevelOf(group.order, after);
+    return;
+  }
+  future_.Add(group.order, 0, uses);
+  const uint8_t level = future_.LevelOf(group.order, uses);
+  if (full() && level <= floor_) {
+    ++stats_.refusals;
+  } else if (pending_.size() == layout_.segment_records()) {
+    ++stats_.skipped;
+  } else {
+    std::byte* const record = RecordIn(collecting_, pending_.size());
+    std::memcpy(record, ids, layout_.id_bytes());
+    std::memcpy(record + layout_.id_bytes(), rows, layout_.group_bytes());
+    pending_index_[group.hash] = static_cast<uint32_t>(pending_.size());
+    pending_.push_back({.hash = group.hash, .uses = uses, .level = level});
+  }
+}
+
+bool WarmTier::WriteIsDue(absl::Time now) const {
+  // In a full tier half a segment of newcomers makes room for itself.
+  const size_t enough = std::max(1U, layout_.segment_records() / (full() ? 2 : 1));
+  return now >= next_write_ && pending_.size() >= enough;
+}
+
+bool WarmTier::Step(absl::Time now) {
+  if (!attached_.load(std::memory_order_acquire)) return false;
+  std::optional<uint64_t> found;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!found_segments_.empty()) {
+      found = found_segments_.back();
+      found_segments_.pop_back();
+    } else if (!WriteIsDue(now)) {
+      return false;
+    }
+  }
+  if (found.has_value()) {
+    TakeIn(*found);
+  } else {
+    WriteSegment(now);
+  }
+  return true;
+}
+
+void WarmTier::TakeIn(uint64_t segment) {
+  class Directory final : public RowSink {
+   public:
+    explicit Directory(const WarmLayout& layout)
+        : record_bytes_(layout.record_bytes()), bytes(layout.directory_slots() * record_bytes_) {}
+    void Take(const RowRead& read, const std::byte* record) override {
+      std::memcpy(bytes.data() + read.destination * record_bytes_, record, record_bytes_);
+    }
+    absl::Status Miss(absl::Span<const RowRead> /*reads*/, absl::Status why) override {
+      return why;
+    }
+
+   private:
+    const size_t record_bytes_;
+
+   public:
+    std::vector<std::byte> bytes;
+  };
+  Directory directory(layout_);
+  std::vector<RowRead> reads;
+  for (uint32_t i = 0; i < layout_.directory_slots(); ++i) {
+    reads.push_back({layout_.first_slot(segment) + i, i});
+  }
+  ColdReadStats ignored;
+  const absl::Status status = store_->Read(reads, absl::InfiniteFuture(), &directory, &ignored);
+  absl::MutexLock lock(&mutex_);
+  if (!status.ok()) {
+    spdlog::warn("segment {} of the warm tier is given up: {}", segment, status.ToString());
+    free_segments_.push_back(segment);
+    return;
+  }
+  std::vector<RowId> ids(layout_.id_bytes() / sizeof(RowId));
+  for (uint32_t i = 0; i < layout_.segment_records(); ++i) {
+    const std::byte* entry = directory.bytes.data() + i * layout_.entry_bytes();
+    uint32_t uses = 0;
+    std::memcpy(ids.data(), entry, layout_.id_bytes());
+    std::memcpy(&uses, entry + layout_.id_bytes(), sizeof(uses));
+    if (uses == 0) break;
+    const auto known_uses = static_cast<uint8_t>(std::min(uses, 255U));
+    EnterRecord(ids.data(), layout_.first_slot(segment) + layout_.directory_slots() + i, known_uses,
+                future_.LevelOf(orders_.IndexOf(ids[0]), known_uses));
+  }
+}
+
+void WarmTier::EnterRecord(const RowId* ids, SlotId slot, uint8_t uses, uint8_t level) {
+  const uint64_t hash = HashOf(ids);
+  if (!index_->Find(hash).has_value()) index_->Insert(hash, slot, uses, level);
+}
+
+// Halves all uses, that is, lowers all levels by a doubling.
+void WarmTier::Age() {
+  constexpr uint8_t kDoubling = 4;
+  for (SlotId slot = 0; slot < layout_.slots(); ++slot) {
+    const uint8_t level = index_->level(slot);
+    if (level == 0) continue;
+    const auto lower = static_cast<uint8_t>(level > kDoubling ? level - kDoubling : 1);
+    index_->Update(slot, static_cast<uint8_t>((index_->uses(slot) + 1) / 2), lower);
+  }
+  uses_since_aged_ = 0;
+}
+
+WarmTierStats WarmTier::Stats() const {
+  absl::MutexLock lock(&mutex_);
+  WarmTierStats stats = stats_;
+  stats.groups = index_->size();
+  stats.disk_bytes = store_ == nullptr ? 0 : store_->disk_bytes();
+  stats.ram_bytes = memory_.bytes();
+  return stats;
+}
+
+void WarmTier::MarkDropped() {
+  if (store_ != nullptr) store_->MarkDropped();
+}
+
+}  // namespace engram::storage

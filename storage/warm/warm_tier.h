@@ -1,0 +1,160 @@
+// The warm tier of one table: n-grams too cold for RAM, each as one record on NVMe.
+#ifndef ENGRAM_STORAGE_WARM_WARM_TIER_H_
+#define ENGRAM_STORAGE_WARM_WARM_TIER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "storage/cold/segment_store.h"
+#include "storage/placement/future_uses.h"
+#include "storage/placement/lower_tier.h"
+#include "storage/placement/ngram_orders.h"
+#include "storage/ram/byte_budget.h"
+#include "storage/ram/huge_region.h"
+#include "storage/table_spec.h"
+#include "storage/warm/warm_index.h"
+#include "storage/warm/warm_layout.h"
+
+namespace engram::storage {
+
+struct WarmTierOptions {
+  uint64_t disk_bytes = 0;                          // never exceeded
+  uint64_t segment_bytes = uint64_t{16} << 20;      // at most
+  uint64_t write_bytes_per_s = uint64_t{64} << 20;  // at most, over time
+  uint64_t hash_seed = 0;                           // that of the cache's hashes
+};
+
+struct WarmTierStats {
+  uint64_t groups = 0;         // held
+  uint64_t disk_bytes = 0;     // taken
+  uint64_t ram_bytes = 0;      // of the RAM budget: index, and segments that are being put together
+  uint64_t admissions = 0;     // groups brought in
+  uint64_t evictions = 0;      // groups that made room
+  uint64_t refusals = 0;       // groups not brought in because all held are worth more
+  uint64_t skipped = 0;        // groups not brought in because writing did not keep up
+  uint64_t bytes_written = 0;  // records kept when a segment was written anew included
+};
+
+// One group to read.
+struct WarmRead {
+  SlotId slot = 0;             // as Find said
+  const RowId* ids = nullptr;  // [group_size]
+  std::byte* rows = nullptr;   // out: [group_size x row_bytes]
+  uint32_t group = 0;          // the caller's own number for it
+  bool found = false;          // out: whether it was there, and its rows are
+};
+
+// What leaves the cache above is collected, as long as the disk budget is not used up, and after
+// that if more uses are to be expected of it than of what is held (FutureUses). When enough has
+// come together it is written as a segment; a full tier writes it in place of the segment that is
+// worth least, whose better half it keeps. So records live until better ones come, and are written
+// few times. What the tier holds is a copy: whatever is lost or damaged is read from the cold tier.
+//
+// Find and Read are called by any number of threads alongside everything else, and lock nothing;
+// OnEnter and OnLeave by the cache; Step by one thread.
+class WarmTier final : public LowerTier {
+ public:
+  // Takes options.disk_bytes of the disk budget, or less if the index would take more than an
+  // eighth of the RAM budget. Null if there is no room for a few segments, or no RAM.
+  static std::unique_ptr<WarmTier> Create(const TableSpec& spec,
+                                          const std::shared_ptr<ByteBudget>& disk,
+                                          const std::shared_ptr<ByteBudget>& ram,
+                                          const WarmTierOptions& options);
+  ~WarmTier() override;
+
+  // From here on the tier has a place to write to, and what stands there is its own. Once.
+  void Attach(std::unique_ptr<SegmentStore> store);
+  const WarmLayout& layout() const { return layout_; }
+
+  // The slot that most probably holds the group with these ids: [group_size].
+  std::optional<SlotId> Find(const RowId* ids) const;
+
+  // Reads groups, sorted by slot, and adds the cost to *stats. One that was not there after all, or
+  // cannot be read, is no error.
+  //   DEADLINE_EXCEEDED
+  absl::Status Read(absl::Span<WarmRead> reads, absl::Time deadline, ColdReadStats* stats);
+
+  void OnEnter(const GroupKey& group) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
+               const std::byte* rows) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Does a part of the work that is due: takes in a segment found at the start, or writes one.
+  // Returns whether it did any.
+  bool Step(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  WarmTierStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Frees the disk space when the object is destroyed.
+  void MarkDropped();
+
+ private:
+  // A group collected for the next segment; its record is in the collecting half of the memory.
+  struct Pending {
+    uint64_t hash;
+    uint8_t uses;
+    uint8_t level;
+  };
+  class GroupCopier;
+  class SegmentWriter;  // one segment being put together and written: segment_writer.cc
+
+  WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
+           const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
+           const WarmLayout& layout);
+
+  uint64_t HashOf(const RowId* ids) const;
+  std::byte* Half(size_t half) const { return halves_ + half * half_bytes_; }
+  std::byte* RecordIn(size_t half, size_t index) const {
+    return Half(half) + (layout_.directory_slots() + index) * layout_.record_bytes();
+  }
+  bool full() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return free_segments_.empty(); }
+  bool WriteIsDue(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Age() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Enters the groups of a segment that was found at the start.
+  void TakeIn(uint64_t segment) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EnterRecord(const RowId* ids, SlotId slot, uint8_t uses, uint8_t level)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The segment that holds most groups below this level. Finds the floor as well.
+  uint64_t CheapestSegment(uint8_t level) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteSegment(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Groups that leave the cache, for each slot, until uses count half.
+  static constexpr uint64_t kUsesToAge = 8;
+
+  const std::shared_ptr<ByteBudget> disk_;
+  bool disk_reserved_ = false;
+  const WarmLayout layout_;
+  const WarmTierOptions options_;
+  const NgramOrders orders_;
+  const uint64_t half_bytes_;
+  HugeRegion memory_;                 // index, then two segments: one collecting, one being written
+  std::unique_ptr<WarmIndex> index_;  // changed under mutex_
+  std::byte* halves_ = nullptr;
+  std::unique_ptr<SegmentStore> store_;
+  std::atomic<bool> attached_{false};
+
+  mutable absl::Mutex mutex_;
+  FutureUses future_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Pending> pending_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, uint32_t> pending_index_ ABSL_GUARDED_BY(mutex_);  // by hash
+  size_t collecting_ ABSL_GUARDED_BY(mutex_) = 0;                                  // which half
+  uint8_t floor_ ABSL_GUARDED_BY(mutex_) = 0;  // no group held was below this level
+  uint64_t uses_since_aged_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<uint64_t> found_segments_ ABSL_GUARDED_BY(mutex_);  // to be taken in
+  std::vector<uint64_t> free_segments_ ABSL_GUARDED_BY(mutex_);   // last one first
+  absl::Time next_write_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  WarmTierStats stats_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_WARM_WARM_TIER_H_

@@ -1,0 +1,199 @@
+// The warm tier as the store uses it: it serves what RAM has no room for, whatever happens to it.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "tests/storage/store_testing.h"
+
+namespace engram::storage {
+namespace {
+
+using Kind = ReadEngineOptions::Kind;
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint32_t kGroupSize = 8;
+constexpr size_t kGroups = 900;  // twice what RAM has room for
+const TestTable kTable;
+
+class TieredStoreWarmTest : public StoreTest {
+ protected:
+  TieredStoreWarmTest() {
+    options_.ram_budget_bytes = kMiB;
+    options_.warm_budget_bytes = 16 * kMiB;
+  }
+
+  std::string warm_dir() const { return data_dir() + "/warm"; }
+  // Of the first table.
+  std::string StagingDir() const { return warm_dir() + "/staging/1"; }
+
+  // Fetches the groups again and again until the warm tier holds at least so many.
+  void FetchUntilWarm(TieredStore* store, const TableRef& table, size_t groups) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(60);
+    while (StatsOf(*store, "t", 1).warm.rows < groups * kGroupSize) {
+      ASSERT_LT(absl::Now(), give_up) << StatsOf(*store, "t", 1).warm.rows;
+      ExpectRows(store, table, kTable, ids_);
+    }
+  }
+
+  uint64_t WarmBytesOnDisk() const {
+    uint64_t bytes = 0;
+    std::error_code gone;  // files come and go meanwhile
+    for (const std::string& dir : {warm_dir(), StagingDir()}) {
+      std::filesystem::directory_iterator file(dir, gone);
+      for (; !gone && file != std::filesystem::directory_iterator(); file.increment(gone)) {
+        if (file->path().extension() != ".sst") continue;
+        const uint64_t size = file->file_size(gone);
+        bytes += gone ? 0 : size;
+        gone.clear();
+      }
+    }
+    return bytes;
+  }
+
+  const std::vector<RowId> ids_ = RandomGroups(kTable, kGroups, kGroupSize, 5);
+};
+
+TEST_P(TieredStoreWarmTest, ServesGroupsThatRamHasNoRoomFor) {
+  const auto store = Open();
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), table, kGroups * 6 / 10);
+  const TableStats before = StatsOf(*store, "t", 1);
+  const Fetched fetched = FetchRows(store.get(), table, ids_);
+  ASSERT_TRUE(fetched.status.ok());
+  const TableStats after = StatsOf(*store, "t", 1);
+  const auto warm =
+      static_cast<uint64_t>(std::count(fetched.tiers.begin(), fetched.tiers.end(), Tier::kWarm));
+  EXPECT_GT(warm, kGroups / 3);
+  EXPECT_EQ(after.warm.hits - before.warm.hits, warm);
+  EXPECT_EQ(after.warm.reads - before.warm.reads, warm);  // one a group
+  EXPECT_EQ(after.ram.hits + after.warm.hits + after.cold.hits, after.groups);
+  EXPECT_LE(WarmBytesOnDisk(), options_.warm_budget_bytes);
+  EXPECT_LE(store->Stats().ram_used_bytes, options_.ram_budget_bytes);
+  EXPECT_GT(store->Stats().warm_used_bytes, 0u);
+}
+
+TEST_P(TieredStoreWarmTest, IsThereAfterARestart) {
+  {
+    const auto store = Open();
+    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 2);
+  }
+  const auto store = Open();
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  while (StatsOf(*store, "t", 1).warm.rows < kGroups / 2 * kGroupSize) {
+    ASSERT_LT(absl::Now(), give_up);
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
+  EXPECT_GT(StatsOf(*store, "t", 1).warm.hits, kGroups / 4);
+}
+
+TEST_P(TieredStoreWarmTest, DamageOfTheWarmTierHurtsNobody) {
+  {
+    const auto store = Open();
+    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 2);
+  }
+  int damaged = 0;
+  for (const auto& file : std::filesystem::directory_iterator(warm_dir())) {
+    if (file.path().extension() != ".sst") continue;
+    // Every other page of one file in two; the other one loses its end.
+    const uint64_t size = file.file_size();
+    if (damaged++ % 2 == 1) {
+      std::filesystem::resize_file(file.path(), size / 2);
+      continue;
+    }
+    for (uint64_t at = 100; at < size; at += 8192) FlipByte({file.path().string(), at});
+  }
+  ASSERT_GT(damaged, 1);
+  for (int times = 0; times < 3; ++times) {
+    const auto store = Open();
+    const TableRef table = *store->OpenTable("t");
+    for (int fetch = 0; fetch < 5; ++fetch) ExpectRows(store.get(), table, kTable, ids_);
+  }
+}
+
+TEST_P(TieredStoreWarmTest, AForeignFileInAWarmFilesPlaceIsNotServed) {
+  TestTable other;
+  other.key.seed = 9;
+  {
+    const auto store = Open();
+    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 2);
+  }
+  std::vector<std::filesystem::path> files;
+  for (const auto& file : std::filesystem::directory_iterator(warm_dir())) {
+    if (file.path().extension() == ".sst") files.push_back(file.path());
+  }
+  ASSERT_GT(files.size(), 1u);
+  std::filesystem::rename(files[0], warm_dir() + "/moved");
+  std::filesystem::rename(files[1], files[0]);
+  std::filesystem::rename(warm_dir() + "/moved", files[1]);
+  const auto store = Open();
+  for (int fetch = 0; fetch < 5; ++fetch) {
+    ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
+  }
+}
+
+TEST_P(TieredStoreWarmTest, DroppingATableFreesItsDisk) {
+  const auto store = Open();
+  TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), table, kGroups / 2);
+  EXPECT_GT(WarmBytesOnDisk(), 0u);
+  table.reset();
+  ASSERT_TRUE(store->Drop("t", 0).ok());
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (WarmBytesOnDisk() > 0) {
+    ASSERT_LT(absl::Now(), give_up);
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+}
+
+TEST_P(TieredStoreWarmTest, WithoutABudgetNothingIsLeftOfIt) {
+  {
+    const auto store = Open();
+    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 2);
+  }
+  options_.warm_budget_bytes = 0;
+  const auto store = Open();
+  EXPECT_FALSE(std::filesystem::exists(warm_dir()));
+  ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
+  EXPECT_EQ(StatsOf(*store, "t", 1).warm.rows, 0u);
+}
+
+// Fetches, writes and drops beside each other: every byte right, budgets kept at all times.
+TEST_P(TieredStoreWarmTest, BudgetsHoldWhileEverythingMoves) {
+  options_.warm_budget_bytes = 3 * kMiB;  // too little for all groups
+  const auto store = Open();
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (uint32_t thread = 0; thread < 3; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (uint32_t round = 0; round < (kSanitized ? 15U : 60U); ++round) {
+        ExpectRows(store.get(), table, kTable,
+                   RandomGroups(kTable, 300, kGroupSize, 1 + (thread * 7 + round) % 11));
+      }
+      stop.store(true);
+    });
+  }
+  while (!stop.load()) {
+    EXPECT_LE(WarmBytesOnDisk(), options_.warm_budget_bytes);
+    EXPECT_LE(store->Stats().ram_used_bytes, options_.ram_budget_bytes);
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(StatsOf(*store, "t", 1).warm.admissions, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, TieredStoreWarmTest,
+                         testing::Values(Kind::kIoUring, Kind::kPread), EngineName);
+
+}  // namespace
+}  // namespace engram::storage
