@@ -23,9 +23,6 @@ constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
 // Parts of a warm tier's work done before it is another table's turn.
 constexpr int kMaxWarmSteps = 16;
 
-// A segment of the warm tier has 16 MiB: enough for 16 GiB; readers open others for each read.
-constexpr int kWarmOpenFiles = 1024;
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TieredStore>> TieredStore::Open(const StoreOptions& options) {
@@ -82,10 +79,8 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
   if (absl::Status status = database_->DropUnknownTables(uids); !status.ok()) {
     return status;
   }
-  DatabaseConfig warm_config = config;
-  warm_config.max_open_files = kWarmOpenFiles;
   auto warm = WarmTiers::Open(absl::StrCat(options_.data_dir, "/warm"), options_.warm_budget_bytes,
-                              engine_.get(), warm_config);
+                              engine_.get(), config);
   if (!warm.ok()) {
     return warm.status();
   }

@@ -1,5 +1,7 @@
 #include "storage/cold/segment_store.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cassert>
 #include <filesystem>
@@ -22,6 +24,17 @@ namespace engram::storage {
 namespace {
 
 constexpr absl::string_view kWarmFamilies = "warm.";
+
+// Files that may be open: a small part of what the process may have, for tables need most of it. A
+// segment has 16 MiB, so this is enough for 16 GiB; beyond that files are opened for a read.
+int FileLimit(int max_open_files) {
+  constexpr rlim_t kFewestFiles = 24;
+  constexpr rlim_t kMostFiles = 1024;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kMostFiles;
+  const rlim_t all = max_open_files > 0 ? static_cast<rlim_t>(max_open_files) : limit.rlim_cur;
+  return static_cast<int>(std::clamp(all / 8, kFewestFiles, kMostFiles));
+}
 
 class RocksSegmentStore final : public SegmentStore {
  public:
@@ -205,7 +218,8 @@ uint64_t SegmentShape::segment_disk_bytes() const {
 absl::StatusOr<std::unique_ptr<SegmentDatabase>> SegmentDatabase::Open(
     const std::string& dir, ReadEngine* engine, const DatabaseConfig& config) {
   const auto open = [&] {
-    return Instance::Open(dir, engine, config.file_system, config.max_open_files, kWarmFamilies);
+    return Instance::Open(dir, engine, config.file_system, FileLimit(config.max_open_files),
+                          kWarmFamilies);
   };
   auto instance = open();
   if (!instance.ok() && absl::IsDataLoss(instance.status())) {
