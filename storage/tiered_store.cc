@@ -102,7 +102,9 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     }
     Register(entry, *std::move(cold), warm_shares[i]);
   }
-  placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
+  if (options_.warm_budget_bytes > 0) {
+    placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
+  }
   for (const std::string& whole : options_.whole_tables) {
     if (whole != "*" && !registry_.Find(whole, 0).ok()) {
       spdlog::info("table {} is to be held whole in RAM, and is not here yet", whole);

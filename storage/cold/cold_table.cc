@@ -1,6 +1,5 @@
 #include "storage/cold/cold_table.h"
 
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,21 +12,6 @@ namespace {
 
 // Of a scan: large enough that the device streams.
 constexpr size_t kScanReadBytes = size_t{2} << 20;
-
-// Copies rows to their destinations; a row that cannot be read is an error.
-class RowCopier final : public RowSink {
- public:
-  RowCopier(std::byte* rows, size_t row_bytes) : rows_(rows), row_bytes_(row_bytes) {}
-
-  void Take(const RowRead& read, const std::byte* row) override {
-    std::memcpy(rows_ + read.destination * row_bytes_, row, row_bytes_);
-  }
-  absl::Status Miss(absl::Span<const RowRead> /*reads*/, absl::Status why) override { return why; }
-
- private:
-  std::byte* const rows_;
-  const size_t row_bytes_;
-};
 
 class RocksColdTable final : public ColdTable {
  public:

@@ -1,6 +1,7 @@
 #include "storage/cold/page_reader.h"
 
 #include <cassert>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -14,6 +15,12 @@ namespace {
 constexpr size_t kRunPages = 32;
 
 }  // namespace
+
+void RowCopier::Take(const RowRead& read, const std::byte* row) {
+  std::memcpy(rows_ + read.destination * row_bytes_, row, row_bytes_);
+}
+
+absl::Status RowCopier::Miss(absl::Span<const RowRead> /*reads*/, absl::Status why) { return why; }
 
 PageReader::PageReader(const PageSource& source, const PageLayout& layout,
                        absl::Span<const RowRead> reads, RowSink* sink)

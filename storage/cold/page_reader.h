@@ -40,6 +40,20 @@ class RowSink {
   virtual absl::Status Miss(absl::Span<const RowRead> reads, absl::Status why) = 0;
 };
 
+// Copies rows to their destinations; a row that cannot be read is an error.
+class RowCopier final : public RowSink {
+ public:
+  // rows: out, [destinations x row_bytes]
+  RowCopier(std::byte* rows, size_t row_bytes) : rows_(rows), row_bytes_(row_bytes) {}
+
+  void Take(const RowRead& read, const std::byte* row) override;
+  absl::Status Miss(absl::Span<const RowRead> reads, absl::Status why) override;
+
+ private:
+  std::byte* const rows_;
+  const size_t row_bytes_;
+};
+
 // For one thread and one call.
 class PageReader {
  public:

@@ -12,11 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "rocksdb/convenience.h"
-#include "rocksdb/sst_file_writer.h"
 #include "spdlog/spdlog.h"
 #include "storage/cold/instance.h"
+#include "storage/cold/page_file.h"
 #include "storage/cold/page_reader.h"
-#include "storage/cold/rocksdb_options.h"
 #include "storage/cold/rocksdb_status.h"
 #include "storage/cold/sst_map.h"
 
@@ -47,8 +46,6 @@ class RocksSegmentStore final : public SegmentStore {
         files_(std::make_shared<SstMap>(instance_->db(), family_->handle(),
                                         instance_->file_system())) {}
 
-  const SegmentShape& shape() const override { return shape_; }
-
   std::vector<uint64_t> Present() const override {
     std::vector<uint64_t> segments;
     for (const auto& file : Files()->files()) segments.push_back(file->first_page / shape_.pages);
@@ -78,13 +75,13 @@ class RocksSegmentStore final : public SegmentStore {
   absl::Status Replace(uint64_t segment, absl::Span<const std::byte> rows) override {
     assert(segment < shape_.segments &&
            rows.size() <= shape_.rows_per_segment() * shape_.row_bytes);
-    if (auto status = instance_->write_state()->Check(rows.size()); !status.ok()) return status;
     const std::string path = absl::StrCat(instance_->StagingDir(family_->uid()), "/segment.sst");
     std::error_code error;
     std::filesystem::create_directories(instance_->StagingDir(family_->uid()), error);
-    absl::Status status = WriteFile(path, segment * shape_.pages, rows);
+    absl::Status status =
+        WritePageFile(instance_.get(), path, layout_, segment * shape_.pages, rows);
     if (status.ok()) status = Remove(segment);
-    if (status.ok()) status = Ingest(path);
+    if (status.ok()) status = IngestPageFiles(instance_.get(), *family_, {path});
     std::filesystem::remove(path, error);
     Refresh();
     return status;
@@ -115,30 +112,9 @@ class RocksSegmentStore final : public SegmentStore {
 
   void Refresh() {
     auto files = std::make_shared<SstMap>(instance_->db(), family_->handle(),
-                                          instance_->file_system(), *Files());
+                                          instance_->file_system(), Files().get());
     absl::MutexLock lock(&mutex_);
     files_ = std::move(files);
-  }
-
-  absl::Status WriteFile(const std::string& path, uint64_t first_page,
-                         absl::Span<const std::byte> rows) const {
-    const rocksdb::Options options(DatabaseOptions(instance_->env()), TableOptions());
-    rocksdb::SstFileWriter file(SegmentFileOptions(), options);
-    rocksdb::Status status = file.Open(path);
-    std::vector<std::byte> last;
-    for (uint64_t page = first_page; !rows.empty() && status.ok(); ++page) {
-      if (rows.size() < layout_.page_bytes()) {  // pages are written whole
-        last.assign(rows.begin(), rows.end());
-        last.resize(layout_.page_bytes());
-        rows = last;
-      }
-      const PageKey key = EncodePageKey(page);
-      status = file.Put({key.data(), key.size()},
-                        {reinterpret_cast<const char*>(rows.data()), layout_.page_bytes()});
-      rows.remove_prefix(layout_.page_bytes());
-    }
-    if (status.ok()) status = file.Finish();  // syncs
-    return FromRocksDb(status, absl::StrCat("writing ", path));
   }
 
   absl::Status Remove(uint64_t segment) const {
@@ -148,20 +124,6 @@ class RocksSegmentStore final : public SegmentStore {
     const rocksdb::Slice to(last.data(), last.size());
     const auto status = rocksdb::DeleteFilesInRange(instance_->db(), family_->handle(), &from, &to);
     return FromRocksDb(status, absl::StrCat("removing segment ", segment));
-  }
-
-  absl::Status Ingest(const std::string& path) const {
-    rocksdb::IngestExternalFileOptions options;
-    options.move_files = true;
-    // Nothing that is there overlaps: the file needs no sequence number, and goes to the last
-    // level.
-    options.snapshot_consistency = false;
-    options.allow_global_seqno = false;
-    options.write_global_seqno = false;
-    options.fail_if_not_bottommost_level = true;
-    const auto status = instance_->db()->IngestExternalFile(family_->handle(), {path}, options);
-    if (status.IsIOError() && !status.IsPathNotFound()) instance_->write_state()->Stop(status);
-    return FromRocksDb(status, absl::StrCat("adding ", path));
   }
 
   const SegmentShape shape_;

@@ -39,8 +39,6 @@ class SegmentStore {
  public:
   virtual ~SegmentStore() = default;
 
-  virtual const SegmentShape& shape() const = 0;
-
   // Segments that hold anything, ascending.
   virtual std::vector<uint64_t> Present() const = 0;
 

@@ -51,17 +51,12 @@ bool SstFile::IsKnown(FileId id) {
   return known_ == id;
 }
 
-SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system)
-    : SstMap(db, family, file_system, std::vector<std::shared_ptr<SstFile>>()) {}
-
 SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
-               const SstMap& last)
-    : SstMap(db, family, file_system, last.files_) {}
-
-SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
-               const std::vector<std::shared_ptr<SstFile>>& known) {
-  std::map<std::string, std::shared_ptr<SstFile>> by_path;
-  for (const auto& file : known) by_path[file->path] = file;
+               const SstMap* last) {
+  std::map<std::string, std::shared_ptr<SstFile>> known;  // numbers of files are not used again
+  if (last != nullptr) {
+    for (const auto& file : last->files_) known[file->path] = file;
+  }
   rocksdb::ColumnFamilyMetaData metadata;
   db->GetColumnFamilyMetaData(family, &metadata);
   for (const rocksdb::LevelMetaData& level : metadata.levels) {
@@ -74,13 +69,12 @@ SstMap::SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileS
       if (file.smallestkey.size() == PageKey().size() &&
           file.largestkey.size() == PageKey().size()) {
         const std::string path = absl::StrCat(file.directory, "/", file.relative_filename);
-        std::shared_ptr<SstFile>& entry = by_path[path];  // numbers of files are never used again
-        if (entry == nullptr) {
-          entry = std::make_shared<SstFile>(DecodePageKey(file.smallestkey.data()),
-                                            DecodePageKey(file.largestkey.data()), path, db, family,
-                                            file_system);
-        }
-        files_.push_back(entry);
+        const auto same = known.find(path);
+        files_.push_back(same != known.end()
+                             ? same->second
+                             : std::make_shared<SstFile>(DecodePageKey(file.smallestkey.data()),
+                                                         DecodePageKey(file.largestkey.data()),
+                                                         path, db, family, file_system));
       }
     }
   }

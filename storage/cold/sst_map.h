@@ -69,10 +69,9 @@ class SstFile {
 class SstMap {
  public:
   // db, family, file_system: must outlive the map
-  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system);
-  // The same after some files were replaced: what `last` knows of the others is kept.
+  // last: the map before some files were replaced, whose knowledge of the others is kept; or null
   SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
-         const SstMap& last);
+         const SstMap* last = nullptr);
 
   // The file that holds `page`, or null.
   SstFile* Find(uint64_t page) const;
@@ -87,9 +86,6 @@ class SstMap {
   size_t files_above() const { return files_above_; }
 
  private:
-  SstMap(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, DirectFileSystem* file_system,
-         const std::vector<std::shared_ptr<SstFile>>& known);
-
   std::vector<std::shared_ptr<SstFile>> files_;  // by first page
   uint64_t disk_bytes_ = 0;
   size_t files_above_ = 0;

@@ -9,10 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "rocksdb/sst_file_writer.h"
-#include "storage/cold/rocksdb_options.h"
-#include "storage/cold/rocksdb_status.h"
-#include "storage/cold/sst_map.h"
+#include "storage/cold/page_file.h"
 
 namespace engram::storage {
 namespace {
@@ -64,28 +61,12 @@ class SegmentedWriter final : public ColdTableWriter {
 
   absl::Status WriteSegment(uint64_t segment, absl::Span<const std::byte> rows) override {
     assert(segment < segment_count());
-    if (auto status = instance_->write_state()->Check(rows.size()); !status.ok()) {
-      return status;
-    }
-    const std::string path = SegmentPath(segment);
-    const rocksdb::Options options(DatabaseOptions(instance_->env()), TableOptions());
-    rocksdb::SstFileWriter file(SegmentFileOptions(), options);
-    rocksdb::Status status = file.Open(path);
     const uint64_t first_page = segment * pages_per_segment();
     const uint64_t end_page = std::min(first_page + pages_per_segment(), layout_.page_count());
-    for (uint64_t page = first_page; page < end_page && status.ok(); ++page) {
-      const PageKey key = EncodePageKey(page);
-      const size_t bytes = size_t{layout_.rows_in(page)} * layout_.row_bytes;
-      assert(rows.size() >= bytes);
-      status =
-          file.Put({key.data(), key.size()}, {reinterpret_cast<const char*>(rows.data()), bytes});
-      rows.remove_prefix(bytes);
-    }
-    assert(rows.empty() || !status.ok());
-    if (status.ok()) {
-      status = file.Finish();  // syncs
-    }
-    return FromRocksDb(status, absl::StrCat("writing ", path));
+    const uint64_t end_row = std::min(layout_.first_row(end_page), layout_.rows);
+    assert(rows.size() == (end_row - layout_.first_row(first_page)) * layout_.row_bytes);
+    static_cast<void>(end_row);
+    return WritePageFile(instance_.get(), SegmentPath(segment), layout_, first_page, rows);
   }
 
   absl::StatusOr<std::unique_ptr<ColdTable>> Finish() override {
@@ -110,19 +91,7 @@ class SegmentedWriter final : public ColdTableWriter {
     for (uint64_t segment = 0; segment < segment_count(); ++segment) {
       paths.push_back(SegmentPath(segment));
     }
-    rocksdb::IngestExternalFileOptions options;
-    options.move_files = true;
-    // The family is new: the files need no sequence number, and go to the last level.
-    options.snapshot_consistency = false;
-    options.allow_global_seqno = false;
-    options.write_global_seqno = false;
-    options.fail_if_not_bottommost_level = true;
-    const auto status = instance_->db()->IngestExternalFile(family.handle(), paths, options);
-    if (status.IsIOError() && !status.IsPathNotFound()) {
-      instance_->write_state()->Stop(status);  // the manifest may be half written
-    }
-    return FromRocksDb(status,
-                       absl::StrCat("adding ", paths.size(), " files to ", ColumnFamilyName(uid_)));
+    return IngestPageFiles(instance_.get(), family, paths);
   }
 
   void RemoveStaging() {

@@ -21,6 +21,10 @@ namespace {
 // Fewer reads than this are not worth a second thread: one keeps them all in flight.
 constexpr size_t kMinReadsPerPart = 256;
 
+size_t PartsFor(size_t reads, int threads) {
+  return std::clamp<size_t>(reads / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+}
+
 // The part of a fetch that RAM did not serve: what the warm tier seems to have is read there, all
 // else, at the same time, from the cold tier; what was not in the warm tier after all follows in a
 // second round. Destroyed by the I/O thread that ends it.
@@ -113,8 +117,7 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
   std::byte* rows() const { return own_rows_ == nullptr ? options_.rows.data() : own_rows_.get(); }
 
   std::vector<size_t> SplitWarmReads(int threads) const {
-    const size_t parts =
-        std::clamp<size_t>(warm_reads_.size() / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+    const size_t parts = PartsFor(warm_reads_.size(), threads);
     std::vector<size_t> bounds;
     for (size_t part = 0; part <= parts; ++part) {
       bounds.push_back(warm_reads_.size() * part / parts);
@@ -126,8 +129,7 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
   // Returns the runs' bounds: the first is 0, the last reads_.size().
   std::vector<size_t> SplitReads(int threads) const {
     const PageLayout layout(table_.spec());
-    const size_t parts =
-        std::clamp<size_t>(reads_.size() / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+    const size_t parts = PartsFor(reads_.size(), threads);
     std::vector<size_t> bounds = {0};
     for (size_t part = 1; part < parts; ++part) {
       size_t bound = std::max(bounds.back(), reads_.size() * part / parts);

@@ -19,15 +19,6 @@ struct GroupKey {
   uint32_t order = 0;  // index of its n-gram order (NgramOrders)
 };
 
-// What is remembered of a group's use; time is counted in uses of all groups of the table.
-struct GroupPast {
-  uint8_t uses = 1;  // up to 255
-  uint8_t gap = 0;   // between the last two uses, in steps of the policy's own
-  uint32_t age = 0;  // since the last one, likewise
-
-  friend bool operator==(const GroupPast&, const GroupPast&) = default;
-};
-
 // OnHit is called by any number of threads at once, alongside everything else, and must be
 // lock-free. All other calls come one at a time. A slot is occupied from OnInsert to OnRemove.
 class EvictionPolicy {
@@ -53,13 +44,10 @@ class EvictionPolicy {
   // slot is occupied.
   virtual std::optional<SlotId> PickVictim(const GroupKey& newcomer) = 0;
 
-  // What is remembered of a group: of the one in an occupied slot; and of one that is not held, as
-  // after one use if it is nothing.
-  virtual GroupPast PastOf(SlotId slot) const = 0;
-  virtual GroupPast PastOf(const GroupKey& group) const = 0;
-
-  // From now on this is remembered of a group that is not held, as long as there is room.
-  virtual void Remember(const GroupKey& group, const GroupPast& past) = 0;
+  // How often a group was used, as far as is remembered, up to 255: the one in an occupied slot;
+  // and one that is not held, at least 1.
+  virtual uint8_t UsesOf(SlotId slot) const = 0;
+  virtual uint8_t UsesOf(const GroupKey& group) const = 0;
 
   // The slot that is worth least of these: at least one, all occupied.
   virtual SlotId PickVictimAmong(absl::Span<const SlotId> slots) = 0;

@@ -14,9 +14,8 @@ constexpr float kAssumedGroups = 50;
 constexpr float kMemoryGroups = 1 << 20;
 
 uint8_t ToLevel(float future_uses) {
-  constexpr float kLevelsPerDoubling = 4;
   constexpr float kMiddle = 40;  // one use
-  const float level = std::round(kMiddle + kLevelsPerDoubling * std::log2(future_uses));
+  const float level = std::round(kMiddle + FutureUses::kLevelsPerDoubling * std::log2(future_uses));
   return static_cast<uint8_t>(std::clamp(level, 1.0F, float{FutureUses::kLevels}));
 }
 

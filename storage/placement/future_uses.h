@@ -23,11 +23,12 @@ class FutureUses {
   // Takes what was added into account, and lets it fade.
   void Refresh();
 
-  // What is to be expected, as a level from 1 to kLevels: four levels a doubling. 1 <= uses.
+  // What is to be expected, as a level from 1 to kLevels. 1 <= uses.
   uint8_t LevelOf(uint32_t order, uint8_t uses) const {
     return levels_[order < levels_.size() ? order : levels_.size() - 1][uses];
   }
   static constexpr uint8_t kLevels = 80;
+  static constexpr uint8_t kLevelsPerDoubling = 4;
 
   // Not above the level of any group.
   uint8_t lowest_level() const { return lowest_level_; }

@@ -75,12 +75,9 @@ void ReusePolicy::OnHit(absl::Span<const SlotId> slots) {
   }
 }
 
-GroupHistory ReusePolicy::HistoryWithUse(const GroupKey& group, uint32_t now) {
-  GroupHistory history = {.order = static_cast<uint8_t>(group.order)};
-  if (const auto ghost = ghosts_.Find(group.hash); ghost.has_value()) {
-    history = *ghost;
-    model_.RecordReturn(history, now, 1);
-  }
+GroupHistory ReusePolicy::WithUse(const std::optional<GroupHistory>& past, const GroupKey& group,
+                                  uint32_t now) {
+  GroupHistory history = past.value_or(GroupHistory{.order = static_cast<uint8_t>(group.order)});
   history.sampled = (group.hash >> 32) % kSampling == 0;
   history.AddUse(now);
   return history;
@@ -90,8 +87,13 @@ void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
   assert(slot < slots_);
   end_ = std::max(end_, slot + 1);
   const uint64_t uses = uses_.fetch_add(1, std::memory_order_relaxed);
-  Store(slot, HistoryWithUse(group, static_cast<uint32_t>(uses / kUsesPerTick)));
-  ghosts_.Remove(group.hash);
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  const std::optional<GroupHistory> past = ghosts_.Find(group.hash);
+  if (past.has_value()) {
+    model_.RecordReturn(*past, now, 1);
+    ghosts_.Remove(group.hash);
+  }
+  Store(slot, WithUse(past, group, now));
   AddCandidate(slot);
 }
 
@@ -116,16 +118,13 @@ std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
   RankedSlots ranked;
   const size_t count = RankCandidates(now, &ranked);
   if (count == 0) return FirstOccupied();
-  const auto worst =
-      std::min_element(ranked.begin(), ranked.begin() + count,
-                       [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
-  const Ranked victim = *worst;
-  GroupHistory history = ghosts_.Find(newcomer.hash)
-                             .value_or(GroupHistory{.order = static_cast<uint8_t>(newcomer.order)});
-  history.AddUse(now);
+  const Ranked victim = *std::min_element(ranked.begin(), ranked.begin() + count);
+  const std::optional<GroupHistory> past = ghosts_.Find(newcomer.hash);
+  const GroupHistory history = WithUse(past, newcomer, now);
   if (model_.Rank(history, now) < victim.rank) {
     uses_.fetch_add(1, std::memory_order_relaxed);
-    ghosts_.Put(newcomer.hash, HistoryWithUse(newcomer, now), model_, now);
+    if (past.has_value()) model_.RecordReturn(*past, now, 1);
+    ghosts_.Put(newcomer.hash, history, model_, now);
     KeepWorst(&ranked, count, slots_);
     return std::nullopt;
   }
@@ -147,8 +146,7 @@ void ReusePolicy::KeepWorst(RankedSlots* ranked, size_t count, SlotId victim) {
   const auto begin = ranked->begin();
   const size_t kept = std::min(count, kCandidates + 1);
   if (kept < count) {
-    std::nth_element(begin, begin + kept, begin + count,
-                     [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
+    std::nth_element(begin, begin + kept, begin + count);
   }
   candidate_count_ = 0;
   for (auto it = begin; it != begin + kept; ++it) {
@@ -212,25 +210,8 @@ void ReusePolicy::Learn(uint64_t uses) {
   model_.Refresh(static_cast<float>(std::max(kMinKept, std::exp2(-round / half_life))));
 }
 
-GroupPast ReusePolicy::PastOf(SlotId slot) const {
-  const GroupHistory history = Load(slot);
-  return {.uses = history.uses, .gap = history.gap, .age = history.Age(Now())};
-}
-
-GroupPast ReusePolicy::PastOf(const GroupKey& group) const {
-  const auto ghost = ghosts_.Find(group.hash);
-  if (!ghost.has_value()) return {};
-  return {.uses = ghost->uses, .gap = ghost->gap, .age = ghost->Age(Now())};
-}
-
-void ReusePolicy::Remember(const GroupKey& group, const GroupPast& past) {
-  const uint32_t now = Now();
-  ghosts_.Put(group.hash,
-              {.last_use = now - past.age,
-               .uses = past.uses,
-               .gap = past.gap,
-               .order = static_cast<uint8_t>(group.order)},
-              model_, now);
+uint8_t ReusePolicy::UsesOf(const GroupKey& group) const {
+  return ghosts_.Find(group.hash).value_or(GroupHistory{.uses = 1}).uses;
 }
 
 SlotId ReusePolicy::PickVictimAmong(absl::Span<const SlotId> slots) {

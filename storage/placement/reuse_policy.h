@@ -34,9 +34,8 @@ class ReusePolicy : public EvictionPolicy {
   void OnInsert(SlotId slot, const GroupKey& group) override;
   void OnRemove(SlotId slot, const GroupKey& group) override;
   std::optional<SlotId> PickVictim(const GroupKey& newcomer) override;
-  GroupPast PastOf(SlotId slot) const override;
-  GroupPast PastOf(const GroupKey& group) const override;
-  void Remember(const GroupKey& group, const GroupPast& past) override;
+  uint8_t UsesOf(SlotId slot) const override { return Load(slot).uses; }
+  uint8_t UsesOf(const GroupKey& group) const override;
   SlotId PickVictimAmong(absl::Span<const SlotId> slots) override;
 
  private:
@@ -48,6 +47,8 @@ class ReusePolicy : public EvictionPolicy {
   struct Ranked {
     SlotId slot;
     float rank;
+
+    friend bool operator<(const Ranked& a, const Ranked& b) { return a.rank < b.rank; }
   };
   using RankedSlots = std::array<Ranked, kCandidates + kLooks>;
 
@@ -59,8 +60,9 @@ class ReusePolicy : public EvictionPolicy {
   void Store(SlotId slot, const GroupHistory& history);
   uint64_t Random(uint64_t below);
 
-  // What the group's history is with this use; records its return if it is one.
-  GroupHistory HistoryWithUse(const GroupKey& group, uint32_t now);
+  // The history of a group that has just been used, if its past is remembered or not.
+  static GroupHistory WithUse(const std::optional<GroupHistory>& past, const GroupKey& group,
+                              uint32_t now);
   void LookAround(uint64_t uses);
   void AddCandidate(SlotId slot);
   size_t RankCandidates(uint32_t now, RankedSlots* ranked) const;

@@ -110,7 +110,7 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
     return geometry_.metadata_bytes + geometry_.step_bytes;
   }
   const Offer offer = {row_ids.data(), rows};
-  std::vector<uint32_t> waiting;
+  std::vector<Waiting> waiting;
   pool_.Reclaim();
   uint64_t lacking_bytes = 0;
   for (const uint32_t group : groups) {
@@ -123,7 +123,7 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
     } else if (pool_.retired() >= pool_.retired_limit()) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
     } else if (EvictFor(offer, group, key)) {
-      waiting.push_back(group);
+      waiting.push_back({group, key});
       if (pool_.retired() >= pool_.retired_limit()) InsertWaiting(offer, &waiting);
     }
   }
@@ -132,10 +132,9 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
   return lacking_bytes;
 }
 
-void GroupCache::InsertWaiting(const Offer& offer, std::vector<uint32_t>* waiting) {
+void GroupCache::InsertWaiting(const Offer& offer, std::vector<Waiting>* waiting) {
   pool_.Reclaim();
-  for (const uint32_t group : *waiting) {
-    const GroupKey key = KeyOf(IdsOf(offer, group));
+  for (const auto& [group, key] : *waiting) {
     if (UseIfHeld(IdsOf(offer, group), key)) continue;  // it was offered twice
     if (const auto slot = pool_.Take(); slot.has_value()) {
       Insert(*slot, offer, group, key);
@@ -175,7 +174,7 @@ bool GroupCache::EvictFor(const Offer& offer, uint32_t group, const GroupKey& ke
   if (!victim.has_value()) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
     if (lower_ != nullptr) {
-      lower_->OnLeave(key, policy_->PastOf(key).uses, IdsOf(offer, group), RowsOf(offer, group));
+      lower_->OnLeave(key, policy_->UsesOf(key), IdsOf(offer, group), RowsOf(offer, group));
     }
     return false;
   }
@@ -206,7 +205,7 @@ bool GroupCache::Evict(SlotId slot) {
   const GroupKey key = KeyOf(ids);
   if (!index_.Remove(key.hash, slot)) return false;
   if (lower_ != nullptr) {
-    lower_->OnLeave(key, policy_->PastOf(slot).uses, ids, pool_.Slot(slot) + id_bytes_);
+    lower_->OnLeave(key, policy_->UsesOf(slot), ids, pool_.Slot(slot) + id_bytes_);
   }
   policy_->OnRemove(slot, key);
   pool_.Retire(slot);

@@ -63,6 +63,11 @@ class GroupCache : public RamTier, private RamShare {
     const RowId* row_ids;
     const std::byte* rows;
   };
+  // A group of it that a victim was evicted for.
+  struct Waiting {
+    uint32_t group;
+    GroupKey key;
+  };
   const RowId* IdsOf(const Offer& offer, uint32_t group) const {
     return offer.row_ids + size_t{group} * group_size_;
   }
@@ -98,7 +103,7 @@ class GroupCache : public RamTier, private RamShare {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Inserts groups that a victim was evicted for, as far as readers are done with the victims: one
   // wait for readers serves them all.
-  void InsertWaiting(const Offer& offer, std::vector<uint32_t>* waiting)
+  void InsertWaiting(const Offer& offer, std::vector<Waiting>* waiting)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Insert(SlotId slot, const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -70,7 +70,7 @@ class WarmTier::SegmentWriter final : public RowSink {
 
   // Makes what was written findable.
   void Enter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
-    const SlotId first = tier_.layout_.first_slot(segment_) + tier_.layout_.directory_slots();
+    const SlotId first = tier_.layout_.first_record(segment_);
     std::vector<RowId> ids(tier_.layout_.id_bytes() / sizeof(RowId));
     for (uint32_t i = 0; i < contenders_.size(); ++i) {
       std::memcpy(ids.data(), tier_.RecordIn(half_, i), tier_.layout_.id_bytes());
@@ -111,8 +111,8 @@ class WarmTier::SegmentWriter final : public RowSink {
   }
 
   void AddHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
-    const SlotId first = tier_.layout_.first_slot(segment_);
-    for (SlotId slot = first; slot < first + tier_.layout_.segment_slots(); ++slot) {
+    const SlotId first = tier_.layout_.first_record(segment_);
+    for (SlotId slot = first; slot < first + tier_.layout_.segment_records(); ++slot) {
       const uint8_t level = tier_.index_->level(slot);
       if (level > 0) contenders_.push_back({level, true, slot, tier_.index_->uses(slot)});
     }
@@ -196,7 +196,7 @@ uint64_t WarmTier::CheapestSegment(uint8_t level) {
   uint8_t least_held = FutureUses::kLevels;
   for (uint64_t segment = 0; segment < layout_.segments(); ++segment) {
     uint32_t worse = 0;
-    const SlotId first = layout_.first_slot(segment) + layout_.directory_slots();
+    const SlotId first = layout_.first_record(segment);
     for (SlotId slot = first; slot < first + layout_.segment_records(); ++slot) {
       const uint8_t held = index_->level(slot);
       worse += held < level;

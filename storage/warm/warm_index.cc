@@ -14,8 +14,7 @@ uint64_t WarmIndex::BytesFor(uint32_t slots) {
 }
 
 WarmIndex::WarmIndex(std::byte* memory, uint32_t slots)
-    : slots_(slots),
-      groups_(memory, slots),
+    : groups_(memory, slots),
       checks_(reinterpret_cast<std::atomic<uint16_t>*>(memory + GroupIndex::BytesFor(slots))),
       uses_(reinterpret_cast<uint8_t*>(checks_ + slots)),
       levels_(uses_ + slots) {}

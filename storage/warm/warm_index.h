@@ -42,7 +42,6 @@ class WarmIndex {
  private:
   static uint16_t CheckOf(uint64_t hash);
 
-  const uint32_t slots_;
   GroupIndex groups_;
   std::atomic<uint16_t>* checks_;  // [slots]
   uint8_t* uses_;                  // [slots]

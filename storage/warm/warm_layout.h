@@ -35,6 +35,7 @@ class WarmLayout {
   uint32_t first_slot(uint64_t segment) const {
     return static_cast<uint32_t>(segment * segment_slots_);
   }
+  uint32_t first_record(uint64_t segment) const { return first_slot(segment) + directory_slots_; }
 
  private:
   size_t id_bytes_;

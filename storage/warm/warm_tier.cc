@@ -44,10 +44,11 @@ class WarmTier::GroupCopier final : public RowSink {
   const absl::Span<WarmRead> reads_;
 };
 
-std::unique_ptr<WarmTier> WarmTier::Create(const TableSpec& spec,
-                                           const std::shared_ptr<ByteBudget>& disk,
-                                           const std::shared_ptr<ByteBudget>& ram,
-                                           const WarmTierOptions& options) {
+absl::StatusOr<std::unique_ptr<WarmTier>> WarmTier::Create(const TableSpec& spec,
+                                                           const std::shared_ptr<ByteBudget>& disk,
+                                                           const std::shared_ptr<ByteBudget>& ram,
+                                                           const WarmTierOptions& options,
+                                                           OpenStore open_store) {
   WarmTierOptions fitting = options;
   WarmLayout layout(spec, fitting.disk_bytes, fitting.segment_bytes);
   while (layout.segments() > 0 && 2 * HalfBytes(layout) > ram->limit_bytes() / kSegmentsPart &&
@@ -68,31 +69,37 @@ std::unique_ptr<WarmTier> WarmTier::Create(const TableSpec& spec,
   }
   if (layout.segments() == 0) return nullptr;
   auto tier = absl::WrapUnique(new WarmTier(spec, disk, ram, fitting, layout));
-  if (tier->index_ == nullptr || !tier->disk_reserved_) return nullptr;
+  if (!tier->TakeMemory()) return nullptr;
+  auto store = open_store(layout.shape());
+  if (!store.ok()) return store.status();
+  tier->Use(*std::move(store));
   return tier;
-}
-
-WarmTier::~WarmTier() {
-  if (disk_reserved_) disk_->Release(options_.disk_bytes);
 }
 
 WarmTier::WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
                    const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
                    const WarmLayout& layout)
     : disk_(disk),
-      disk_reserved_(disk->TryReserve(options.disk_bytes)),
       layout_(layout),
       options_(options),
       orders_(spec),
       half_bytes_(HalfBytes(layout)),
       memory_(ram, WarmIndex::BytesFor(layout.slots()) + 2 * half_bytes_),
-      future_(orders_.count()) {
-  if (!memory_.GrowTo(memory_.max_bytes())) return;
-  index_ = std::make_unique<WarmIndex>(memory_.data(), layout_.slots());
-  halves_ = memory_.data() + WarmIndex::BytesFor(layout_.slots());
+      future_(orders_.count()) {}
+
+WarmTier::~WarmTier() {
+  if (disk_reserved_) disk_->Release(options_.disk_bytes);
 }
 
-void WarmTier::Attach(std::unique_ptr<SegmentStore> store) {
+bool WarmTier::TakeMemory() {
+  disk_reserved_ = disk_->TryReserve(options_.disk_bytes);
+  if (!disk_reserved_ || !memory_.GrowTo(memory_.max_bytes())) return false;
+  index_ = std::make_unique<WarmIndex>(memory_.data(), layout_.slots());
+  halves_ = memory_.data() + WarmIndex::BytesFor(layout_.slots());
+  return true;
+}
+
+void WarmTier::Use(std::unique_ptr<SegmentStore> store) {
   store_ = std::move(store);
   absl::MutexLock lock(&mutex_);
   found_segments_ = store_->Present();
@@ -101,7 +108,6 @@ void WarmTier::Attach(std::unique_ptr<SegmentStore> store) {
       free_segments_.push_back(segment);
     }
   }
-  attached_.store(true, std::memory_order_release);
 }
 
 uint64_t WarmTier::HashOf(const RowId* ids) const {
@@ -129,7 +135,6 @@ void WarmTier::OnEnter(const GroupKey& group) {
 
 void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
                        const std::byte* rows) {
-  if (!attached_.load(std::memory_order_acquire)) return;
   absl::MutexLock lock(&mutex_);
   ++uses_since_aged_;
   const auto counted = [uses](uint8_t before) {
@@ -172,7 +177,6 @@ bool WarmTier::WriteIsDue(absl::Time now) const {
 }
 
 bool WarmTier::Step(absl::Time now) {
-  if (!attached_.load(std::memory_order_acquire)) return false;
   std::optional<uint64_t> found;
   {
     absl::MutexLock lock(&mutex_);
@@ -192,30 +196,14 @@ bool WarmTier::Step(absl::Time now) {
 }
 
 void WarmTier::TakeIn(uint64_t segment) {
-  class Directory final : public RowSink {
-   public:
-    explicit Directory(const WarmLayout& layout)
-        : record_bytes_(layout.record_bytes()), bytes(layout.directory_slots() * record_bytes_) {}
-    void Take(const RowRead& read, const std::byte* record) override {
-      std::memcpy(bytes.data() + read.destination * record_bytes_, record, record_bytes_);
-    }
-    absl::Status Miss(absl::Span<const RowRead> /*reads*/, absl::Status why) override {
-      return why;
-    }
-
-   private:
-    const size_t record_bytes_;
-
-   public:
-    std::vector<std::byte> bytes;
-  };
-  Directory directory(layout_);
+  std::vector<std::byte> directory(size_t{layout_.directory_slots()} * layout_.record_bytes());
+  RowCopier copier(directory.data(), layout_.record_bytes());
   std::vector<RowRead> reads;
   for (uint32_t i = 0; i < layout_.directory_slots(); ++i) {
     reads.push_back({layout_.first_slot(segment) + i, i});
   }
   ColdReadStats ignored;
-  const absl::Status status = store_->Read(reads, absl::InfiniteFuture(), &directory, &ignored);
+  const absl::Status status = store_->Read(reads, absl::InfiniteFuture(), &copier, &ignored);
   absl::MutexLock lock(&mutex_);
   if (!status.ok()) {
     spdlog::warn("segment {} of the warm tier is given up: {}", segment, status.ToString());
@@ -224,13 +212,13 @@ void WarmTier::TakeIn(uint64_t segment) {
   }
   std::vector<RowId> ids(layout_.id_bytes() / sizeof(RowId));
   for (uint32_t i = 0; i < layout_.segment_records(); ++i) {
-    const std::byte* entry = directory.bytes.data() + i * layout_.entry_bytes();
+    const std::byte* entry = directory.data() + i * layout_.entry_bytes();
     uint32_t uses = 0;
     std::memcpy(ids.data(), entry, layout_.id_bytes());
     std::memcpy(&uses, entry + layout_.id_bytes(), sizeof(uses));
     if (uses == 0) break;
     const auto known_uses = static_cast<uint8_t>(std::min(uses, 255U));
-    EnterRecord(ids.data(), layout_.first_slot(segment) + layout_.directory_slots() + i, known_uses,
+    EnterRecord(ids.data(), layout_.first_record(segment) + i, known_uses,
                 future_.LevelOf(orders_.IndexOf(ids[0]), known_uses));
   }
 }
@@ -242,7 +230,7 @@ void WarmTier::EnterRecord(const RowId* ids, SlotId slot, uint8_t uses, uint8_t 
 
 // Halves all uses, that is, lowers all levels by a doubling.
 void WarmTier::Age() {
-  constexpr uint8_t kDoubling = 4;
+  constexpr uint8_t kDoubling = FutureUses::kLevelsPerDoubling;
   for (SlotId slot = 0; slot < layout_.slots(); ++slot) {
     const uint8_t level = index_->level(slot);
     if (level == 0) continue;
@@ -256,13 +244,8 @@ WarmTierStats WarmTier::Stats() const {
   absl::MutexLock lock(&mutex_);
   WarmTierStats stats = stats_;
   stats.groups = index_->size();
-  stats.disk_bytes = store_ == nullptr ? 0 : store_->disk_bytes();
-  stats.ram_bytes = memory_.bytes();
+  stats.disk_bytes = store_->disk_bytes();
   return stats;
-}
-
-void WarmTier::MarkDropped() {
-  if (store_ != nullptr) store_->MarkDropped();
 }
 
 }  // namespace engram::storage

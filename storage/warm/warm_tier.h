@@ -2,7 +2,6 @@
 #ifndef ENGRAM_STORAGE_WARM_WARM_TIER_H_
 #define ENGRAM_STORAGE_WARM_WARM_TIER_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,7 +10,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -37,7 +38,6 @@ struct WarmTierOptions {
 struct WarmTierStats {
   uint64_t groups = 0;         // held
   uint64_t disk_bytes = 0;     // taken
-  uint64_t ram_bytes = 0;      // of the RAM budget: index, and segments that are being put together
   uint64_t admissions = 0;     // groups brought in
   uint64_t evictions = 0;      // groups that made room
   uint64_t refusals = 0;       // groups not brought in because all held are worth more
@@ -64,16 +64,19 @@ struct WarmRead {
 // OnEnter and OnLeave by the cache; Step by one thread.
 class WarmTier final : public LowerTier {
  public:
+  using OpenStore =
+      absl::FunctionRef<absl::StatusOr<std::unique_ptr<SegmentStore>>(const SegmentShape& shape)>;
+
   // Takes options.disk_bytes of the disk budget, or less if the index would take more than an
-  // eighth of the RAM budget. Null if there is no room for a few segments, or no RAM.
-  static std::unique_ptr<WarmTier> Create(const TableSpec& spec,
-                                          const std::shared_ptr<ByteBudget>& disk,
-                                          const std::shared_ptr<ByteBudget>& ram,
-                                          const WarmTierOptions& options);
+  // eighth of the RAM budget. `open_store` gives it a place to write to; what stands there is its
+  // own. Null if there is no room for a few segments, or no RAM; or an error of open_store.
+  static absl::StatusOr<std::unique_ptr<WarmTier>> Create(const TableSpec& spec,
+                                                          const std::shared_ptr<ByteBudget>& disk,
+                                                          const std::shared_ptr<ByteBudget>& ram,
+                                                          const WarmTierOptions& options,
+                                                          OpenStore open_store);
   ~WarmTier() override;
 
-  // From here on the tier has a place to write to, and what stands there is its own. Once.
-  void Attach(std::unique_ptr<SegmentStore> store);
   const WarmLayout& layout() const { return layout_; }
 
   // The slot that most probably holds the group with these ids: [group_size].
@@ -95,7 +98,7 @@ class WarmTier final : public LowerTier {
   WarmTierStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Frees the disk space when the object is destroyed.
-  void MarkDropped();
+  void MarkDropped() { store_->MarkDropped(); }
 
  private:
   // A group collected for the next segment; its record is in the collecting half of the memory.
@@ -110,6 +113,10 @@ class WarmTier final : public LowerTier {
   WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
            const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
            const WarmLayout& layout);
+
+  // Takes disk and RAM. Returns false if there is not enough.
+  bool TakeMemory();
+  void Use(std::unique_ptr<SegmentStore> store) ABSL_LOCKS_EXCLUDED(mutex_);
 
   uint64_t HashOf(const RowId* ids) const;
   std::byte* Half(size_t half) const { return halves_ + half * half_bytes_; }
@@ -131,7 +138,7 @@ class WarmTier final : public LowerTier {
   static constexpr uint64_t kUsesToAge = 8;
 
   const std::shared_ptr<ByteBudget> disk_;
-  bool disk_reserved_ = false;
+  bool disk_reserved_ = false;  // options_.disk_bytes
   const WarmLayout layout_;
   const WarmTierOptions options_;
   const NgramOrders orders_;
@@ -140,7 +147,6 @@ class WarmTier final : public LowerTier {
   std::unique_ptr<WarmIndex> index_;  // changed under mutex_
   std::byte* halves_ = nullptr;
   std::unique_ptr<SegmentStore> store_;
-  std::atomic<bool> attached_{false};
 
   mutable absl::Mutex mutex_;
   FutureUses future_ ABSL_GUARDED_BY(mutex_);

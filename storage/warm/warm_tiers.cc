@@ -39,20 +39,19 @@ std::unique_ptr<WarmTier> WarmTiers::NewTier(uint64_t uid, const TableSpec& spec
   if (database_ == nullptr) return nullptr;
   const uint64_t left = budget_bytes() - std::min(budget_bytes(), budget_->used_bytes());
   const auto wanted = static_cast<uint64_t>(static_cast<double>(budget_bytes()) * share);
-  WarmTierOptions options = {.disk_bytes = std::min(left, wanted), .hash_seed = hash_seed};
-  auto tier = WarmTier::Create(spec, budget_, ram, options);
-  if (tier == nullptr) {
+  const WarmTierOptions options = {.disk_bytes = std::min(left, wanted), .hash_seed = hash_seed};
+  auto tier = WarmTier::Create(spec, budget_, ram, options, [&](const SegmentShape& shape) {
+    return database_->OpenStore(uid, shape);
+  });
+  if (!tier.ok()) {
+    spdlog::warn("table {} has no warm tier: {}", uid, tier.status().ToString());
+    return nullptr;
+  }
+  if (*tier == nullptr) {
     spdlog::info("table {} has no warm tier: {} bytes of disk are left for it, or too little RAM",
                  uid, options.disk_bytes);
-    return nullptr;
   }
-  auto store = database_->OpenStore(uid, tier->layout().shape());
-  if (!store.ok()) {
-    spdlog::warn("table {} has no warm tier: {}", uid, store.status().ToString());
-    return nullptr;
-  }
-  tier->Attach(*std::move(store));
-  return tier;
+  return *std::move(tier);
 }
 
 }  // namespace engram::storage

@@ -2,7 +2,6 @@
 #ifndef ENGRAM_STORAGE_WARM_WARM_TIERS_H_
 #define ENGRAM_STORAGE_WARM_WARM_TIERS_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -59,9 +59,8 @@ class RecordedPolicy : public storage::EvictionPolicy {
   void OnInsert(storage::SlotId /*slot*/, const storage::GroupKey& /*group*/) override {}
   void OnRemove(storage::SlotId /*slot*/, const storage::GroupKey& /*group*/) override {}
   std::optional<storage::SlotId> PickVictim(const storage::GroupKey& newcomer) override;
-  storage::GroupPast PastOf(storage::SlotId /*slot*/) const override { return {}; }
-  storage::GroupPast PastOf(const storage::GroupKey& /*group*/) const override { return {}; }
-  void Remember(const storage::GroupKey& /*group*/, const storage::GroupPast& /*past*/) override {}
+  uint8_t UsesOf(storage::SlotId /*slot*/) const override { return 1; }
+  uint8_t UsesOf(const storage::GroupKey& /*group*/) const override { return 1; }
   storage::SlotId PickVictimAmong(absl::Span<const storage::SlotId> slots) override;
 
  private:

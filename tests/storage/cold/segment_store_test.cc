@@ -73,8 +73,9 @@ class SegmentStoreTest : public EngineTest {
     return *std::move(store);
   }
 
-  static Collector Read(SegmentStore* store, std::vector<RowId> ids) {
-    Collector collector(store->shape().row_bytes);
+  static Collector Read(SegmentStore* store, std::vector<RowId> ids,
+                        uint32_t row_bytes = kRowBytes) {
+    Collector collector(row_bytes);
     ColdReadStats stats;
     const absl::Status status =
         store->Read(ReadsOf(ids), absl::InfiniteFuture(), &collector, &stats);
@@ -110,10 +111,10 @@ TEST_P(SegmentStoreTest, SmallRowsShareAPage) {
   ASSERT_EQ(shape.rows_per_segment(), 60u);
   const auto store = OpenStore(shape);
   ASSERT_TRUE(store->Replace(1, RowsOf(60, 37, 1, 268)).ok());
-  const Collector read = Read(store.get(), {60, 74, 75, 96});
+  const Collector read = Read(store.get(), {60, 74, 75, 96}, shape.row_bytes);
   EXPECT_EQ(read.missed, 0u);
   EXPECT_EQ(read.rows.at(96), RowsOf(96, 1, 1, 268));
-  EXPECT_EQ(Read(store.get(), {0, 119}).missed, 2u);
+  EXPECT_EQ(Read(store.get(), {0, 119}, shape.row_bytes).missed, 2u);
 }
 
 TEST_P(SegmentStoreTest, KeepsSegmentsWhenOpenedAgain) {

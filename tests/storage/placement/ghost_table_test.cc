@@ -5,14 +5,10 @@
 
 #include <vector>
 
+#include "tests/storage/placement/placement_testing.h"
+
 namespace engram::storage {
 namespace {
-
-uint64_t Hash(uint64_t group) {
-  group = (group + 1) * 0x9E3779B97F4A7C15u;
-  group = (group ^ (group >> 32)) * 0xD6E8FEB86659FD93u;
-  return group ^ (group >> 32);
-}
 
 class GhostTableTest : public testing::Test {
  protected:
@@ -20,7 +16,7 @@ class GhostTableTest : public testing::Test {
       : memory_(GhostTable::BytesFor(groups)), table_(memory_.data(), groups) {}
 
   void Put(uint64_t group, uint8_t uses, uint32_t last_use) {
-    table_.Put(Hash(group), {.last_use = last_use, .uses = uses, .gap = 5, .order = 2}, model_,
+    table_.Put(HashOf(group), {.last_use = last_use, .uses = uses, .gap = 5, .order = 2}, model_,
                last_use);
   }
 
@@ -32,30 +28,30 @@ class GhostTableTest : public testing::Test {
 TEST_F(GhostTableTest, FindsWhatWasPut) {
   for (uint8_t group = 0; group < 100; ++group) Put(group, group + 1, 1000 + group);
   for (uint8_t group = 0; group < 100; ++group) {
-    const auto found = table_.Find(Hash(group));
+    const auto found = table_.Find(HashOf(group));
     ASSERT_TRUE(found.has_value()) << group;
     EXPECT_EQ(found->uses, group + 1);
     EXPECT_EQ(found->last_use, 1000u + group);
     EXPECT_EQ(found->gap, 5);
     EXPECT_EQ(found->order, 2);
   }
-  EXPECT_FALSE(table_.Find(Hash(100)).has_value());
+  EXPECT_FALSE(table_.Find(HashOf(100)).has_value());
 }
 
 TEST_F(GhostTableTest, ANewHistoryReplacesTheOldOne) {
   Put(7, 1, 10);
   Put(7, 2, 20);
-  EXPECT_EQ(table_.Find(Hash(7))->uses, 2);
-  table_.Remove(Hash(7));
-  EXPECT_FALSE(table_.Find(Hash(7)).has_value());
-  table_.Remove(Hash(7));
+  EXPECT_EQ(table_.Find(HashOf(7))->uses, 2);
+  table_.Remove(HashOf(7));
+  EXPECT_FALSE(table_.Find(HashOf(7)).has_value());
+  table_.Remove(HashOf(7));
 }
 
 TEST_F(GhostTableTest, ForgetsTheLeastWorthyOfTooMany) {
   for (uint64_t group = 0; group < 200; ++group) Put(group, 50, 1000);
   for (uint64_t group = 1000; group < 5000; ++group) Put(group, 1, 1000);
   size_t popular = 0;
-  for (uint64_t group = 0; group < 200; ++group) popular += table_.Find(Hash(group)).has_value();
+  for (uint64_t group = 0; group < 200; ++group) popular += table_.Find(HashOf(group)).has_value();
   EXPECT_GT(popular, 195u);
 }
 
@@ -64,7 +60,8 @@ TEST_F(GhostTableTest, AmongEqualsTheOldestGo) {
     Put(group, 1, 100'000 + static_cast<uint32_t>(group));
   }
   size_t young = 0;
-  for (uint64_t group = 3800; group < 4000; ++group) young += table_.Find(Hash(group)).has_value();
+  for (uint64_t group = 3800; group < 4000; ++group)
+    young += table_.Find(HashOf(group)).has_value();
   EXPECT_GT(young, 190u);
 }
 
@@ -81,8 +78,8 @@ TEST_F(GhostTableTest, EveryPlaceCanBeLookedAt) {
 TEST(EmptyGhostTableTest, RemembersNothing) {
   const ReuseModel model(1);
   GhostTable table(nullptr, 0);
-  table.Put(Hash(1), {.last_use = 1, .uses = 1}, model, 1);
-  EXPECT_FALSE(table.Find(Hash(1)).has_value());
+  table.Put(HashOf(1), {.last_use = 1, .uses = 1}, model, 1);
+  EXPECT_FALSE(table.Find(HashOf(1)).has_value());
   EXPECT_EQ(table.capacity(), 0u);
   EXPECT_EQ(GhostTable::BytesFor(0), 0u);
 }

@@ -12,16 +12,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tests/storage/placement/placement_testing.h"
+
 namespace engram::storage {
 namespace {
 
-uint64_t Hash(uint64_t group) {
-  group = (group + 1) * 0x9E3779B97F4A7C15u;
-  group = (group ^ (group >> 32)) * 0xD6E8FEB86659FD93u;
-  return group ^ (group >> 32);
-}
-
-GroupKey Key(uint64_t group) { return {.hash = Hash(group), .order = 0}; }
+GroupKey Key(uint64_t group) { return {.hash = HashOf(group), .order = 0}; }
 
 // A cache of groups without rows.
 class Cache {

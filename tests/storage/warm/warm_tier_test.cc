@@ -44,11 +44,16 @@ class WarmTierTest : public testing::Test {
     options_ = {.disk_bytes = (segments + 1) * shape.segment_disk_bytes(),
                 .segment_bytes = 32 * 4096,
                 .hash_seed = kSeed};
-    tier_ = WarmTier::Create(spec_, disk_, ram_, options_);
+    CreateTier();
+  }
+
+  void CreateTier(uint64_t uid = kUid) {
+    auto tier = WarmTier::Create(spec_, disk_, ram_, options_, [&](const SegmentShape& shape) {
+      return database_->OpenStore(uid, shape);
+    });
+    ASSERT_TRUE(tier.ok()) << tier.status();
+    tier_ = *std::move(tier);
     ASSERT_NE(tier_, nullptr);
-    auto store = database_->OpenStore(kUid, tier_->layout().shape());
-    ASSERT_TRUE(store.ok());
-    tier_->Attach(*std::move(store));
   }
 
   GroupKey KeyOf(const std::vector<RowId>& ids) const {
@@ -135,8 +140,7 @@ TEST_F(WarmTierTest, WritesKeepToTheirRate) {
   Create(8);
   options_.write_bytes_per_s = 31 * 2144;
   tier_.reset();
-  tier_ = WarmTier::Create(spec_, disk_, ram_, options_);
-  tier_->Attach(*database_->OpenStore(kUid, tier_->layout().shape()));
+  CreateTier();
   Leave(Range(0, 31), 1);
   EXPECT_TRUE(tier_->Step(now_));
   Leave(Range(31, 31), 1);
@@ -279,10 +283,16 @@ TEST_F(WarmTierTest, BudgetsAreKept) {
 }
 
 TEST_F(WarmTierTest, WithoutRoomThereIsNone) {
-  EXPECT_EQ(WarmTier::Create(spec_, disk_, ram_, {.disk_bytes = 4096}), nullptr);
-  EXPECT_EQ(WarmTier::Create(spec_, disk_, std::make_shared<ByteBudget>(4096),
-                             {.disk_bytes = uint64_t{32} << 20}),
-            nullptr);
+  const auto never = [](const SegmentShape& /*shape*/) {
+    return absl::InternalError("there is nothing to open");
+  };
+  const auto without_disk = WarmTier::Create(spec_, disk_, ram_, {.disk_bytes = 4096}, never);
+  ASSERT_TRUE(without_disk.ok()) << without_disk.status();
+  EXPECT_EQ(*without_disk, nullptr);
+  const auto without_ram = WarmTier::Create(spec_, disk_, std::make_shared<ByteBudget>(4096),
+                                            {.disk_bytes = uint64_t{32} << 20}, never);
+  ASSERT_TRUE(without_ram.ok()) << without_ram.status();
+  EXPECT_EQ(*without_ram, nullptr);
   EXPECT_EQ(disk_->used_bytes(), 0u);
 }
 
@@ -291,13 +301,11 @@ TEST_F(WarmTierTest, AnyShape) {
     for (const uint32_t row_bytes : {1u, 3u, 160u, 4096u}) {
       SCOPED_TRACE(testing::Message() << group_size << " x " << row_bytes);
       spec_ = MakeSpec(4'000'000'000, row_bytes, group_size);
-      tier_ = WarmTier::Create(spec_, disk_, ram_,
-                               {.disk_bytes = uint64_t{16} << 20,
-                                .segment_bytes = uint64_t{1} << 20,
-                                .hash_seed = kSeed});
+      tier_.reset();
+      options_ = {
+          .disk_bytes = uint64_t{16} << 20, .segment_bytes = uint64_t{1} << 20, .hash_seed = kSeed};
+      CreateTier(kUid + group_size * 5000 + row_bytes);
       ASSERT_NE(tier_, nullptr);
-      tier_->Attach(
-          *database_->OpenStore(kUid + group_size * 5000 + row_bytes, tier_->layout().shape()));
       const uint64_t groups = tier_->layout().segment_records();
       Leave(Range(0, groups), 1);
       Work();
