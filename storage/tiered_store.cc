@@ -85,13 +85,11 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     return warm.status();
   }
   warm_ = *std::move(warm);
-  if (absl::Status status = warm_->DropUnknown(uids); !status.ok()) {
-    return status;
-  }
   // Those that are published have the first claim to be held whole in RAM.
   std::stable_partition(entries.begin(), entries.end(),
                         [](const CatalogEntry& entry) { return entry.info.published; });
   const std::vector<double> warm_shares = WarmShares(entries);
+  std::vector<uint64_t> warm_uids;
   for (size_t i = 0; i < entries.size(); ++i) {
     const CatalogEntry& entry = entries[i];
     auto cold = database_->OpenTable(entry.uid, entry.info.spec);
@@ -100,7 +98,14 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
                           absl::StrCat("table \"", entry.info.identity.name, "\" version ",
                                        entry.info.identity.version, ": ", cold.status().message()));
     }
-    Register(entry, *std::move(cold), warm_shares[i]);
+    if (Register(entry, *std::move(cold), warm_shares[i])->warm() != nullptr) {
+      warm_uids.push_back(entry.uid);
+    }
+  }
+  // What versions left that have no warm tier any more is not in the budget. Nothing is written
+  // before it is gone.
+  if (absl::Status status = warm_->DropUnknown(warm_uids); !status.ok()) {
+    return status;
   }
   if (options_.warm_budget_bytes > 0) {
     placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
@@ -142,8 +147,9 @@ void TieredStoreImpl::PlaceRows(absl::Time now) {
   }
 }
 
-void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold,
-                               double warm_share) {
+std::shared_ptr<TableVersion> TieredStoreImpl::Register(const CatalogEntry& entry,
+                                                        std::unique_ptr<ColdTable> cold,
+                                                        double warm_share) {
   const TableInfo& info = entry.info;
   if (HeldWhole(info.identity.name)) {
     auto whole = ram_.NewWholeTable(info.spec);
@@ -152,7 +158,7 @@ void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTa
       auto table = std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole));
       registry_.Add(table, info.published);
       loader_.Load(table, tier);
-      return;
+      return table;
     }
     spdlog::warn("table {} v{} is not held whole in RAM: {}", info.identity.name,
                  info.identity.version, std::string(whole.status().message()));
@@ -162,9 +168,10 @@ void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTa
     warm = warm_->NewTier(entry.uid, info.spec, warm_share, ram_.budget(), ram_.hash_seed());
   }
   auto cache = ram_.NewCache(info.spec, warm.get());
-  registry_.Add(
-      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), std::move(warm)),
-      info.published);
+  auto table =
+      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), std::move(warm));
+  registry_.Add(table, info.published);
+  return table;
 }
 
 std::vector<TableInfo> TieredStoreImpl::ListTables() const {

@@ -75,7 +75,8 @@ class TieredStoreImpl final : public TieredStore {
   static void Discard(const std::vector<WrittenTable>& tables);
   // Gives a table its RAM tier, and a warm tier with a share of the disk budget (0: none), and puts
   // it into the registry.
-  void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold, double warm_share);
+  std::shared_ptr<TableVersion> Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold,
+                                         double warm_share);
   // Divides the budget of warm tiers by size between tables that are published and not held whole.
   std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
   void PlaceRows(absl::Time now);

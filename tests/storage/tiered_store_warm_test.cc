@@ -164,6 +164,22 @@ TEST_P(TieredStoreWarmTest, DroppingATableFreesItsDisk) {
   }
 }
 
+TEST_P(TieredStoreWarmTest, AVersionThatIsPublishedNoMoreLeavesItsDiskToOthers) {
+  TestTable second;
+  second.key.seed = 2;
+  {
+    const auto store = Open();
+    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 4);
+    Import(store.get(), "t", second, kGroupSize);
+  }
+  ASSERT_GT(WarmBytesOnDisk(), 0u);
+  const auto store = Open();
+  EXPECT_EQ(WarmBytesOnDisk(), 0u);
+  EXPECT_EQ(StatsOf(*store, "t", 1).warm.bytes, 0u);
+  ExpectRows(store.get(), *store->OpenTable("t", 1), kTable, ids_);
+  ExpectRows(store.get(), *store->OpenTable("t", 2), second, ids_);
+}
+
 TEST_P(TieredStoreWarmTest, WithoutABudgetNothingIsLeftOfIt) {
   {
     const auto store = Open();
