@@ -30,6 +30,39 @@ void ToProto(v1::Tier tier, const storage::TierStats& stats, v1::TierStats* mess
   ToProto(stats.read_latency, message->mutable_read_latency());
 }
 
+void ToProto(const storage::OrderUsage& usage, v1::OrderUsage* message) {
+  message->set_order(usage.order);
+  message->set_uses(usage.uses);
+  message->set_hit_ratio(usage.hit_ratio);
+  message->set_distinct_groups(usage.distinct);
+  message->set_distinct_groups_error(usage.distinct_error);
+  if (usage.exponent_error > 0) {
+    message->set_zipf_exponent(usage.exponent);
+    message->set_zipf_exponent_error(usage.exponent_error);
+  }
+  if (usage.drift_coverage > 0) {
+    message->set_drift(usage.drift);
+    message->set_drift_error(usage.drift_error);
+    message->set_drift_coverage(usage.drift_coverage);
+  }
+}
+
+void ToProto(const storage::UsageStats& usage, v1::TableUsage* message) {
+  message->set_uses(usage.uses);
+  message->set_window_seconds(usage.window_seconds);
+  for (const storage::OrderUsage& order : usage.orders) ToProto(order, message->add_orders());
+  for (const storage::HitRatioPoint& point : usage.hit_ratios) {
+    v1::HitRatioPoint* const added = message->add_hit_ratios();
+    added->set_groups(point.groups);
+    added->set_bytes(point.groups * usage.bytes_per_group);
+    added->set_hit_ratio(point.hit_ratio);
+  }
+  message->set_sampled_uses(usage.sampled_uses);
+  message->set_sampling_rate(usage.sampling_rate);
+  message->set_lost_uses(usage.lost_uses);
+  message->set_bytes_per_group(usage.bytes_per_group);
+}
+
 }  // namespace
 
 void ToProto(const storage::TableIdentity& identity, v1::TableIdentity* message) {
@@ -69,6 +102,7 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   ToProto(v1::TIER_WARM, stats.warm, message->add_tiers());
   ToProto(v1::TIER_COLD, stats.cold, message->add_tiers());
   ToProto(stats.fetch_latency, message->mutable_fetch_latency());
+  if (stats.usage.has_value()) ToProto(*stats.usage, message->mutable_usage());
 }
 
 void ToProto(const storage::ImportProgress& progress, v1::ImportProgress* message) {

@@ -3,6 +3,7 @@
 #define ENGRAM_STORAGE_STORE_STATS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,43 @@ struct LatencyStats {
   double p99_us = 0;
   double p999_us = 0;
   double max_us = 0;
+};
+
+// What a RAM tier of some size would serve.
+struct HitRatioPoint {
+  double groups = 0;
+  double hit_ratio = 0;
+};
+
+// What the uses of one n-gram order's groups are like, estimated from a part of them.
+struct OrderUsage {
+  uint32_t order = 0;         // n; 0 where the table's spec names none
+  double uses = 0;            // observed, of the last two windows: what the following rests on
+  double hit_ratio = 0;       // share of these that the RAM tier served
+  double distinct = 0;        // different groups in the last two windows
+  double distinct_error = 0;  // standard error of it
+  // Zipf exponent of popularity. exponent_error is 0, and so is the exponent, while it is not
+  // known.
+  double exponent = 0;
+  double exponent_error = 0;
+  // Share of the uses of popular groups that moved to others from one window to the next, and its
+  // standard error if nothing moved. drift_coverage, the share of all uses that these groups have,
+  // is 0 before two windows are complete.
+  double drift = 0;
+  double drift_error = 0;
+  double drift_coverage = 0;
+};
+
+// What the traffic of a table is like. All but `uses` is a minute or so behind.
+struct UsageStats {
+  uint64_t uses = 0;           // of groups, since the table was opened
+  double window_seconds = 0;   // what the estimates of `orders` cover
+  double sampling_rate = 0;    // share of the groups whose every use is simulated
+  uint64_t sampled_uses = 0;   // simulated so far: what `hit_ratios` rest on
+  uint64_t lost_uses = 0;      // not looked at because too many came at once
+  double bytes_per_group = 0;  // that a RAM tier takes for each, metadata included
+  std::vector<OrderUsage> orders{};
+  std::vector<HitRatioPoint> hit_ratios{};  // by size; empty before anything is known
 };
 
 struct TierStats {
@@ -45,7 +83,8 @@ struct TableStats {
   TierStats ram;
   TierStats warm;  // all 0 without a warm tier
   TierStats cold;
-  LatencyStats fetch_latency;  // from Fetch to done
+  LatencyStats fetch_latency;         // from Fetch to done
+  std::optional<UsageStats> usage{};  // of tables with a cache in RAM
 };
 
 struct StoreStats {

@@ -19,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
 constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
+constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
 
 // Parts of a warm tier's work done before it is another table's turn.
 constexpr int kMaxWarmSteps = 16;
@@ -115,6 +116,7 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
       spdlog::info("table {} is to be held whole in RAM, and is not here yet", whole);
     }
   }
+  placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
   return absl::OkStatus();
 }
 
@@ -144,6 +146,13 @@ void TieredStoreImpl::PlaceRows(absl::Time now) {
     WarmTier* const warm = listed.table->warm();
     for (int steps = 0; warm != nullptr && steps < kMaxWarmSteps && warm->Step(now); ++steps) {
     }
+  }
+}
+
+void TieredStoreImpl::WatchUsage(absl::Time now) {
+  for (const TableRegistry::Listed& listed : registry_.List()) {
+    UsageMonitor* const usage = listed.table->ram().usage();
+    if (usage != nullptr) usage->Process(now);
   }
 }
 

@@ -80,6 +80,7 @@ class TieredStoreImpl final : public TieredStore {
   // Divides the budget of warm tiers by size between tables that are published and not held whole.
   std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
   void PlaceRows(absl::Time now);
+  void WatchUsage(absl::Time now);
   bool HeldWhole(const std::string& name) const;
 
   const StoreOptions options_;

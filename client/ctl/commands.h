@@ -12,6 +12,7 @@ void AddImportCommand(CommandLine& line);
 void AddPublishCommand(CommandLine& line);
 void AddDropCommand(CommandLine& line);
 void AddStatsCommand(CommandLine& line);
+void AddAdviseCommand(CommandLine& line);
 void AddFetchCommand(CommandLine& line);
 void AddVerifyCommand(CommandLine& line);
 void AddReplayCommand(CommandLine& line);

@@ -13,6 +13,7 @@ int RunEngramctl(int argc, const char* const* argv, const Console& console) {
   AddPublishCommand(line);
   AddDropCommand(line);
   AddStatsCommand(line);
+  AddAdviseCommand(line);
   AddFetchCommand(line);
   AddVerifyCommand(line);
   AddReplayCommand(line);

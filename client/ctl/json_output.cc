@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "client/ctl/table_names.h"
+#include "client/ctl/usage_output.h"
 
 namespace engram::ctl {
 Json ToJson(const v1::TableIdentity& identity) {
@@ -55,6 +56,7 @@ Json TableJson(const v1::TableStats& table) {
   json["fetch_latency"] = LatencyJson(table.fetch_latency());
   json["tiers"] = Json::array();
   for (const v1::TierStats& tier : table.tiers()) json["tiers"].push_back(TierJson(tier));
+  if (table.has_usage()) json["usage"] = UsageJson(table.usage());
   return json;
 }
 

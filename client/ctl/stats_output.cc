@@ -6,6 +6,7 @@
 #include "client/ctl/table_names.h"
 #include "client/ctl/text_table.h"
 #include "client/ctl/units.h"
+#include "client/ctl/usage_output.h"
 
 namespace engram::ctl {
 namespace {
@@ -78,6 +79,7 @@ void PrintTable(const v1::TableStats& table, std::ostream& out) {
       << ", groups: " << FormatCount(table.groups()) << "\n"
       << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
   PrintTiers(table, out);
+  PrintUsage(table.usage(), out);
 }
 
 }  // namespace

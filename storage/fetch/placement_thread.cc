@@ -1,6 +1,5 @@
 #include "storage/fetch/placement_thread.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -20,26 +19,21 @@ PlacementThread::~PlacementThread() {
 
 void PlacementThread::AddStep(std::string name, absl::Duration period, Step step) {
   absl::MutexLock lock(&mutex_);
-  steps_.push_back({std::move(name), period, std::move(step), absl::InfinitePast()});
+  schedule_.Add(std::move(name), period, std::move(step));
   changed_.Signal();
 }
 
-void PlacementThread::Run() {
+PlacementThread::Step PlacementThread::AwaitStep() {
   absl::MutexLock lock(&mutex_);
   while (!stopping_) {
-    const auto next = std::min_element(
-        steps_.begin(), steps_.end(), [](const Entry& a, const Entry& b) { return a.due < b.due; });
-    const absl::Time now = absl::Now();
-    if (next == steps_.end() || next->due > now) {
-      changed_.WaitWithDeadline(&mutex_, next == steps_.end() ? absl::InfiniteFuture() : next->due);
-      continue;
-    }
-    next->due = now + next->period;
-    const Step step = next->step;
-    mutex_.Unlock();
-    step(now);
-    mutex_.Lock();
+    if (Step step = schedule_.Take(absl::Now()); step != nullptr) return step;
+    changed_.WaitWithDeadline(&mutex_, schedule_.NextDue());
   }
+  return nullptr;
+}
+
+void PlacementThread::Run() {
+  for (Step step = AwaitStep(); step != nullptr; step = AwaitStep()) step(absl::Now());
 }
 
 }  // namespace engram::storage

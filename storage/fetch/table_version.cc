@@ -31,6 +31,7 @@ TableStats TableVersion::Stats() const {
       .read_latency = cold_latency_.Stats()};
   stats.warm = WarmStats();
   stats.fetch_latency = fetch_latency_.Stats();
+  if (ram_->usage() != nullptr) stats.usage = ram_->usage()->Report();
   return stats;
 }
 

@@ -39,10 +39,17 @@ uint32_t ReuseModel::AgeStep(uint32_t age) {
   return 2 * octave + ((age >> (octave - 1)) & 1);
 }
 
-uint32_t ReuseModel::UseStep(uint32_t uses) {
-  constexpr std::array<uint8_t, kUseSteps> kFrom = {0, 2, 3, 4, 5, 7, 11, 21, 51};
-  return static_cast<uint32_t>(std::upper_bound(kFrom.begin(), kFrom.end(), uses) - kFrom.begin()) -
-         1;
+uint32_t ReuseModel::UseStep(uint8_t uses) {
+  static constexpr auto kStepOf = [] {
+    constexpr std::array<uint8_t, kUseSteps> kFrom = {0, 2, 3, 4, 5, 7, 11, 21, 51};
+    std::array<uint8_t, 256> steps{};
+    for (size_t count = 0; count < steps.size(); ++count) {
+      const auto above = std::upper_bound(kFrom.begin(), kFrom.end(), count);
+      steps[count] = static_cast<uint8_t>(above - kFrom.begin() - 1);
+    }
+    return steps;
+  }();
+  return kStepOf[uses];
 }
 
 uint32_t ReuseModel::ClassOf(const GroupHistory& history) const {

@@ -51,7 +51,7 @@ class ReuseModel {
   using Rates = std::array<float, kAgeSteps>;
 
   static uint32_t AgeStep(uint32_t age);
-  static uint32_t UseStep(uint32_t uses);
+  static uint32_t UseStep(uint8_t uses);
   static size_t Cell(uint32_t group_class, uint32_t age_step) {
     return size_t{group_class} * kAgeSteps + age_step;
   }

@@ -13,16 +13,22 @@ namespace {
 // Memory is taken and given back by a huge page, or by a part of a budget too small for that.
 constexpr uint64_t kStepsPerBudget = 64;
 
+uint64_t SlotBytes(const TableSpec& spec) {
+  const uint64_t bytes = spec.group_size * sizeof(RowId) + spec.group_bytes();
+  return (bytes + sizeof(SlotId) - 1) / sizeof(SlotId) * sizeof(SlotId);
+}
+
 }  // namespace
+
+double GroupCache::BytesPerGroup(const TableSpec& spec, const EvictionPolicy& policy) {
+  const uint64_t metadata_bytes = GroupIndex::BytesFor(kMaxSlots) + policy.StateBytes(kMaxSlots);
+  return static_cast<double>(SlotBytes(spec)) + static_cast<double>(metadata_bytes) / kMaxSlots;
+}
 
 GroupCache::Geometry GroupCache::GeometryFor(const TableSpec& spec, const EvictionPolicy& policy,
                                              uint64_t budget) {
-  const auto round_up = [](uint64_t bytes, uint64_t unit) {
-    return (bytes + unit - 1) / unit * unit;
-  };
   Geometry geometry;
-  geometry.slot_bytes =
-      round_up(spec.group_size * sizeof(RowId) + spec.group_bytes(), sizeof(SlotId));
+  geometry.slot_bytes = SlotBytes(spec);
   geometry.step_bytes = std::clamp(budget / kStepsPerBudget / kSmallPageBytes * kSmallPageBytes,
                                    kSmallPageBytes, kHugePageBytes);
   const uint64_t most = std::min<uint64_t>({budget / geometry.slot_bytes, spec.rows, kMaxSlots});
@@ -30,10 +36,8 @@ GroupCache::Geometry GroupCache::GeometryFor(const TableSpec& spec, const Evicti
     return GroupIndex::BytesFor(static_cast<uint32_t>(slots)) + policy.StateBytes(slots);
   };
   // The slots that fit beside the metadata that they need.
-  const double bytes_each = static_cast<double>(geometry.slot_bytes) +
-                            static_cast<double>(metadata_for(kMaxSlots)) / kMaxSlots;
-  geometry.max_slots = static_cast<uint32_t>(
-      std::min(static_cast<double>(most), static_cast<double>(budget) / bytes_each));
+  geometry.max_slots = static_cast<uint32_t>(std::min(
+      static_cast<double>(most), static_cast<double>(budget) / BytesPerGroup(spec, policy)));
   geometry.index_bytes = GroupIndex::BytesFor(geometry.max_slots);
   geometry.metadata_bytes = metadata_for(geometry.max_slots);
   return geometry;

@@ -15,6 +15,7 @@
 #include "storage/placement/eviction_policy.h"
 #include "storage/placement/lower_tier.h"
 #include "storage/placement/ngram_orders.h"
+#include "storage/placement/usage_monitor.h"
 #include "storage/ram/group_index.h"
 #include "storage/ram/huge_region.h"
 #include "storage/ram/ram_shares.h"
@@ -26,8 +27,9 @@
 namespace engram::storage {
 
 struct GroupCacheOptions {
-  uint64_t hash_seed = 0;             // random, so that nobody can choose ids that collide
-  uint64_t hash_mask = ~uint64_t{0};  // bits of the hash in use; tests take some away
+  uint64_t hash_seed = 0;                 // random, so that nobody can choose ids that collide
+  uint64_t hash_mask = ~uint64_t{0};      // bits of the hash in use; tests take some away
+  std::shared_ptr<UsageMonitor> usage{};  // told of the groups that are looked up, unless null
 };
 
 // Slots of one group each: its row ids, which name it, then its rows. An index finds the slot by a
@@ -51,6 +53,10 @@ class GroupCache : public RamTier, private RamShare {
   void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
              absl::Span<const uint32_t> groups) override;
   RamTierStats Stats() const override;
+  UsageMonitor* usage() const override { return options_.usage.get(); }
+
+  // The RAM that each of very many groups takes, metadata included.
+  static double BytesPerGroup(const TableSpec& spec, const EvictionPolicy& policy);
 
   // While the guard lives, no memory that Lookup could reach when it was taken is reused.
   [[nodiscard]] ReaderEpochs::Guard PinMemory() { return pool_.Enter(); }
@@ -87,6 +93,9 @@ class GroupCache : public RamTier, private RamShare {
 
   uint64_t HashOf(const RowId* ids) const;
   GroupKey KeyOf(const RowId* ids) const;
+  // Tells of groups that were looked up, of which the misses are those from `first_miss` on.
+  void NotePicked(absl::Span<const RowId> row_ids, const std::vector<uint32_t>& misses,
+                  size_t first_miss) const;
   bool SlotHolds(SlotId slot, const RowId* ids) const;
   // Whether the cache holds the group; if so, that is a use of it.
   bool UseIfHeld(const RowId* ids, const GroupKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -25,6 +25,7 @@ class GroupCache::Gather {
         groups_(row_ids.size() / cache.group_size_),
         rows_(rows),
         misses_(misses),
+        sampler_(cache.usage() == nullptr ? nullptr : &cache.usage()->sampler()),
         lag_(std::clamp(ItemsAhead(cache.group_bytes_), kMinLag, kMaxLag)),
         hits_ahead_(std::min(ItemsAhead(cache.group_bytes_), kMaxLag)) {}
 
@@ -64,6 +65,12 @@ class GroupCache::Gather {
     Search& search = searches_[group % kInFlight];
     search.hash = cache_.HashOf(IdsOf(group));
     cache_.index_.Prefetch(search.hash);
+    if (sampler_ != nullptr && sampler_->Samples(search.hash)) NoteSampled(group, search.hash);
+  }
+
+  // Out of the loop: it is called for few groups.
+  __attribute__((noinline)) void NoteSampled(size_t group, uint64_t hash) {
+    cache_.usage()->OnSampled({.hash = hash, .order = cache_.orders_.IndexOf(*IdsOf(group))});
   }
 
   void Probe(size_t group) {
@@ -108,8 +115,9 @@ class GroupCache::Gather {
   const size_t groups_;
   std::byte* const rows_;
   std::vector<uint32_t>* const misses_;
-  const size_t lag_;         // groups between two steps
-  const size_t hits_ahead_;  // hits between the one copied and the one prefetched
+  const SpatialSampler* const sampler_;  // null: nobody wants to know
+  const size_t lag_;                     // groups between two steps
+  const size_t hits_ahead_;              // hits between the one copied and the one prefetched
   std::array<Search, kInFlight> searches_;
   std::array<Hit, kInFlight> hits_in_flight_;
   std::array<SlotId, kInFlight> hit_slots_;
@@ -121,14 +129,32 @@ class GroupCache::Gather {
 void GroupCache::Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
                         std::vector<uint32_t>* misses) {
   assert(row_ids.size() % group_size_ == 0);
-  if (!ready_.load(std::memory_order_acquire)) {
+  const size_t first_miss = misses->size();
+  if (ready_.load(std::memory_order_acquire)) {
+    const ReaderEpochs::Guard guard = pool_.Enter();
+    Gather(*this, row_ids, rows, misses).Run();
+  } else {
     for (size_t group = 0; group < row_ids.size() / group_size_; ++group) {
       misses->push_back(static_cast<uint32_t>(group));
+      if (usage() == nullptr) continue;
+      const GroupKey key = KeyOf(&row_ids[group * group_size_]);
+      if (usage()->sampler().Samples(key.hash)) usage()->OnSampled(key);
     }
-    return;
   }
-  const ReaderEpochs::Guard guard = pool_.Enter();
-  Gather(*this, row_ids, rows, misses).Run();
+  if (usage() != nullptr) NotePicked(row_ids, *misses, first_miss);
+}
+
+void GroupCache::NotePicked(absl::Span<const RowId> row_ids, const std::vector<uint32_t>& misses,
+                            size_t first_miss) const {
+  const size_t groups = row_ids.size() / group_size_;
+  const uint64_t first = usage()->CountUses(groups);
+  for (uint64_t use = usage()->NextPick(first); use < first + groups;
+       use = usage()->NextPick(use + 1)) {
+    const auto group = static_cast<uint32_t>(use - first);
+    const bool missed = std::binary_search(misses.begin() + static_cast<std::ptrdiff_t>(first_miss),
+                                           misses.end(), group);
+    usage()->OnPicked(KeyOf(&row_ids[size_t{group} * group_size_]), !missed);
+  }
 }
 
 }  // namespace engram::storage

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/placement/usage_monitor.h"
 #include "storage/table_spec.h"
 
 namespace engram::storage {
@@ -39,6 +40,9 @@ class RamTier {
                      absl::Span<const uint32_t> groups) = 0;
 
   virtual RamTierStats Stats() const = 0;
+
+  // What watches the groups that are looked up; null: nothing. Lives as long as the tier.
+  virtual UsageMonitor* usage() const { return nullptr; }
 };
 
 }  // namespace engram::storage

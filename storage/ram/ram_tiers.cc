@@ -6,6 +6,7 @@
 
 #include "storage/placement/ngram_orders.h"
 #include "storage/placement/reuse_policy.h"
+#include "storage/placement/usage_monitor.h"
 #include "storage/ram/group_cache.h"
 
 namespace engram::storage {
@@ -28,6 +29,18 @@ ReusePolicyOptions PolicyOptionsFor(const TableSpec& spec, uint64_t seed) {
           .random_seed = seed};
 }
 
+// A tier can grow to all of the budget, or to all groups of the table.
+UsageMonitorOptions UsageOptionsFor(const TableSpec& spec, const ReusePolicy& policy,
+                                    const ReusePolicyOptions& policy_options, uint64_t budget) {
+  const double bytes_per_group = GroupCache::BytesPerGroup(spec, policy);
+  const double most = static_cast<double>(budget) / bytes_per_group;
+  return {.orders = spec.orders,
+          .cache_groups = static_cast<uint64_t>(std::min(most, static_cast<double>(spec.rows))),
+          .bytes_per_group = bytes_per_group,
+          .ghosts_per_slot = policy_options.ghosts_per_slot,
+          .random_seed = policy_options.random_seed};
+}
+
 }  // namespace
 
 RamTiers::RamTiers(uint64_t budget_bytes)
@@ -36,9 +49,13 @@ RamTiers::RamTiers(uint64_t budget_bytes)
       hash_seed_(RandomSeed()) {}
 
 std::unique_ptr<RamTier> RamTiers::NewCache(const TableSpec& spec, LowerTier* lower) {
-  auto policy = std::make_unique<ReusePolicy>(PolicyOptionsFor(spec, hash_seed_));
+  const ReusePolicyOptions policy_options = PolicyOptionsFor(spec, hash_seed_);
+  auto policy = std::make_unique<ReusePolicy>(policy_options);
+  auto usage = std::make_shared<UsageMonitor>(
+      UsageOptionsFor(spec, *policy, policy_options, budget_->limit_bytes()));
   return std::make_unique<GroupCache>(spec, shares_, std::move(policy),
-                                      GroupCacheOptions{.hash_seed = hash_seed_}, lower);
+                                      GroupCacheOptions{.hash_seed = hash_seed_, .usage = usage},
+                                      lower);
 }
 
 absl::StatusOr<std::unique_ptr<WholeTable>> RamTiers::NewWholeTable(const TableSpec& spec) {

@@ -25,6 +25,13 @@ void FakeDaemon::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 
+grpc::Status FakeDaemon::GetStats(grpc::ServerContext* /*context*/,
+                                  const v1::GetStatsRequest* /*request*/,
+                                  v1::GetStatsResponse* response) {
+  *response = stats;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDaemon::Import(grpc::ServerContext* context, const v1::ImportRequest* request,
                                 grpc::ServerWriter<v1::ImportProgress>* writer) {
   import_request = *request;

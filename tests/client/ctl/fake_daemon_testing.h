@@ -29,6 +29,11 @@ class FakeDaemon : public v1::EngramAdmin::Service {
   // Tells that a caller closed the call; there may be one.
   absl::Notification cancelled;
 
+  // What GetStats answers.
+  v1::GetStatsResponse stats;
+
+  grpc::Status GetStats(grpc::ServerContext* context, const v1::GetStatsRequest* request,
+                        v1::GetStatsResponse* response) override;
   grpc::Status Import(grpc::ServerContext* context, const v1::ImportRequest* request,
                       grpc::ServerWriter<v1::ImportProgress>* writer) override;
   grpc::Status Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,

@@ -38,6 +38,7 @@ TEST(TableVersionTest, StatsAddUp) {
   EXPECT_EQ(stats.fetch_latency.count, 2U);
   EXPECT_EQ(stats.fetch_latency.max_us, 100);
   EXPECT_EQ(stats.cold.read_latency.count, 1U);
+  EXPECT_TRUE(stats.usage.has_value());
 }
 
 }  // namespace
