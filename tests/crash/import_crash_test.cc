@@ -1,18 +1,10 @@
 // Kills a process that imports, publishes and drops, again and again, and looks at what it left.
 //
-// The test runs itself as the victim: `import_crash_test DIRECTORY` works on the store in
-// DIRECTORY/data until it is killed, and writes what was acknowledged into a pipe:
+// The victim works on the store in data/ and acknowledges:
 //   "open"                    the store is open
 //   "import VERSION SEED"     a version is imported, of rows of that seed, and published
 //   "drop VERSION"            a version is dropped
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -22,10 +14,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "storage/tiered_store_impl.h"
+#include "tests/crash/crash_testing.h"
 #include "tests/storage/store_testing.h"
 
 namespace engram::storage {
@@ -33,7 +25,6 @@ namespace {
 
 constexpr char kName[] = "m/layer1";
 constexpr uint32_t kSeeds = 3;
-constexpr int kAcknowledgeFd = 100;  // the victim's; standard output is the log's
 constexpr int kKills = kSanitized ? 8 : 40;
 constexpr int kMostMilliseconds = 500;  // of a victim's life
 
@@ -63,15 +54,7 @@ absl::StatusOr<TableInfo> ImportSeed(TieredStore* store, const std::string& dir,
   return imported->front();
 }
 
-void Acknowledge(const std::string& line) {
-  const std::string text = line + "\n";
-  if (write(kAcknowledgeFd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    std::abort();
-  }
-}
-
-// Runs until killed; returns only on an error.
-int Victim(const std::string& dir) {
+int ImportAndDrop(const std::string& dir) {
   const auto store = OpenStore(dir);
   if (store == nullptr) {
     return 1;
@@ -95,6 +78,8 @@ int Victim(const std::string& dir) {
   }
 }
 
+const RegisterVictim kVictim("import", ImportAndDrop);
+
 class ImportCrashTest : public testing::Test {
  protected:
   ImportCrashTest() {
@@ -104,39 +89,10 @@ class ImportCrashTest : public testing::Test {
   }
   ~ImportCrashTest() override { std::filesystem::remove_all(dir_); }
 
-  // Starts a victim and kills it `life` after its start, or after it has opened the store. Adds
-  // what it acknowledged to the books.
-  void RunVictim(absl::Duration life, bool once_open) {
+  // Runs a victim and adds what it acknowledged to the books.
+  void Kill(absl::Duration life, bool once_open) {
     ++victims_;
-    int ends[2];
-    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    ASSERT_GE(pid, 0);
-    if (pid == 0) {
-      dup2(ends[1], kAcknowledgeFd);
-      execl("/proc/self/exe", "import_crash_test", dir_.c_str(), nullptr);
-      _exit(127);
-    }
-    close(ends[1]);
-    std::string text;
-    char buffer[4096];
-    const auto read_some = [&] {
-      const ssize_t got = read(ends[0], buffer, sizeof(buffer));
-      text.append(buffer, static_cast<size_t>(std::max<ssize_t>(got, 0)));
-      return got > 0;
-    };
-    if (once_open) {
-      read_some();
-    }
-    absl::SleepFor(life);
-    kill(pid, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(waitpid(pid, &status, 0), pid);
-    EXPECT_TRUE(WIFSIGNALED(status)) << "the victim ended by itself: " << WEXITSTATUS(status);
-    while (read_some()) {
-    }
-    close(ends[0]);
-    std::istringstream lines(text);
+    std::istringstream lines(RunVictim("import", dir_, life, once_open));
     for (std::string what; lines >> what;) {
       uint64_t version = 0;
       if (what == "open") {
@@ -222,7 +178,7 @@ TEST_F(ImportCrashTest, KilledAtAnyMomentNothingHalfDoneIsLeft) {
   std::mt19937 random(TestSeed());
   for (int i = 0; i < kKills && !HasFailure(); ++i) {
     SCOPED_TRACE(absl::StrCat("kill ", i));
-    RunVictim(absl::Milliseconds(static_cast<int>(random() % kMostMilliseconds)), i % 4 != 0);
+    Kill(absl::Milliseconds(static_cast<int>(random() % kMostMilliseconds)), i % 4 != 0);
     if (i % 2 == 0) {  // sometimes a victim finds what another left
       const auto store = OpenStore(dir_);
       ASSERT_NE(store, nullptr);
@@ -244,8 +200,3 @@ TEST_F(ImportCrashTest, KilledAtAnyMomentNothingHalfDoneIsLeft) {
 
 }  // namespace
 }  // namespace engram::storage
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return argc == 2 ? engram::storage::Victim(argv[1]) : RUN_ALL_TESTS();
-}
