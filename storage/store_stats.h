@@ -61,7 +61,7 @@ struct UsageStats {
 struct TierStats {
   uint64_t rows = 0;        // rows held
   uint64_t bytes = 0;       // what they take, metadata included
-  uint64_t hits = 0;        // groups served from this tier
+  uint64_t hits = 0;        // groups served from this tier, as Tier defines it
   uint64_t reads = 0;       // reads issued to the device
   uint64_t bytes_read = 0;  // what those read
   uint64_t bytes_used = 0;  // what of it went into answers

@@ -37,7 +37,8 @@ class Table {
 };
 using TableRef = std::shared_ptr<Table>;
 
-// Where a group was found. The numbers are those of engram.v1.Tier.
+// Where a group was found: RAM includes an earlier place in the same fetch. The numbers are those
+// of engram.v1.Tier.
 enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
 
 struct StoreOptions {
@@ -102,7 +103,7 @@ class TieredStore {
   static absl::Status ValidateIds(const Table& table, absl::Span<const RowId> row_ids);
 
   // Fetches rows. Groups in RAM are copied by the calling thread; if that was all, `done` is called
-  // before Fetch returns, otherwise by an I/O thread. Equal rows of a batch are read once. On an
+  // before Fetch returns, otherwise by an I/O thread. Equal groups and rows are read once. On an
   // error the contents of `rows` are unspecified.
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
   //   DEADLINE_EXCEEDED               the deadline passed before every row was read

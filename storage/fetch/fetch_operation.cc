@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -27,7 +28,8 @@ size_t PartsFor(size_t reads, int threads) {
 
 // The part of a fetch that RAM did not serve: what the warm tier seems to have is read there, all
 // else, at the same time, from the cold tier; what was not in the warm tier after all follows in a
-// second round. Destroyed by the I/O thread that ends it.
+// second round. A group that occurs more than once is read for its first place and copied from
+// there. Destroyed by the I/O thread that ends it.
 class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
  public:
   NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
@@ -45,13 +47,25 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
   }
 
  private:
+  // A miss, and one before it that is the same group; as indices of misses_.
+  struct Repeat {
+    uint32_t miss;
+    uint32_t first;
+  };
+
   void Begin(IoScheduler* scheduler) {
     if (options_.rows_are_shared) {
       own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
     }
+    absl::flat_hash_map<absl::Span<const RowId>, uint32_t> firsts;
     std::vector<uint32_t> cold;
     for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
       const RowId* ids = IdsOf(miss);
+      const auto [first, is_first] = firsts.try_emplace({ids, table_.spec().group_size}, miss);
+      if (!is_first) {
+        repeats_.push_back({.miss = miss, .first = first->second});
+        continue;
+      }
       const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
       if (slot.has_value()) {
         warm_reads_.push_back(
@@ -232,6 +246,13 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
     table_.ram().Admit(ids, own_rows_.get(), groups);
   }
 
+  void CopyRepeats() const {
+    for (const Repeat& repeat : repeats_) {
+      std::memcpy(RowsOf(repeat.miss), RowsOf(repeat.first), group_bytes());
+      if (!options_.tiers.empty()) options_.tiers[misses_[repeat.miss]] = Tier::kRam;
+    }
+  }
+
   void CopyOwnRows() const {
     for (size_t miss = 0; own_rows_ != nullptr && miss < misses_.size(); ++miss) {
       std::memcpy(options_.rows.data() + misses_[miss] * group_bytes(),
@@ -246,10 +267,12 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
       status = status_;
     }
     if (status.ok()) {
+      CopyRepeats();
       CopyOwnRows();
       AdmitToRam();
       const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
-      table_.CountFetch(groups, groups - misses_.size(), warm_hits_, absl::Now() - start_);
+      const uint64_t ram_hits = groups - misses_.size() + repeats_.size();
+      table_.CountFetch(groups, ram_hits, warm_hits_, absl::Now() - start_);
     } else {
       table_.CountError();
     }
@@ -263,6 +286,7 @@ class NvmeFetch : public std::enable_shared_from_this<NvmeFetch> {
   FetchDone done_;
   const std::vector<uint32_t> misses_;  // groups, ascending
   const absl::Time start_;
+  std::vector<Repeat> repeats_;
   std::vector<WarmRead> warm_reads_;  // of this round, as are reads_
   std::vector<RowRead> reads_;
   uint64_t warm_hits_ = 0;

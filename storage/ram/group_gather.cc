@@ -144,16 +144,23 @@ void GroupCache::Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
   if (usage() != nullptr) NotePicked(row_ids, *misses, first_miss);
 }
 
+// A miss that repeats one before it needs no read, and counts as held.
 void GroupCache::NotePicked(absl::Span<const RowId> row_ids, const std::vector<uint32_t>& misses,
                             size_t first_miss) const {
+  const auto ids_of = [&](uint32_t group) {
+    return row_ids.subspan(size_t{group} * group_size_, group_size_);
+  };
+  const auto begin = misses.begin() + static_cast<std::ptrdiff_t>(first_miss);
   const size_t groups = row_ids.size() / group_size_;
   const uint64_t first = usage()->CountUses(groups);
   for (uint64_t use = usage()->NextPick(first); use < first + groups;
        use = usage()->NextPick(use + 1)) {
     const auto group = static_cast<uint32_t>(use - first);
-    const bool missed = std::binary_search(misses.begin() + static_cast<std::ptrdiff_t>(first_miss),
-                                           misses.end(), group);
-    usage()->OnPicked(KeyOf(&row_ids[size_t{group} * group_size_]), !missed);
+    const auto miss = std::lower_bound(begin, misses.end(), group);
+    const bool held =
+        miss == misses.end() || *miss != group ||
+        std::any_of(begin, miss, [&](uint32_t other) { return ids_of(other) == ids_of(group); });
+    usage()->OnPicked(KeyOf(ids_of(group).data()), held);
   }
 }
 

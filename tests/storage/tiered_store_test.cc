@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "tests/storage/import/model_files_testing.h"
 #include "tests/storage/store_testing.h"
@@ -147,6 +148,43 @@ TEST_P(TieredStoreTest, RowsOfABatchAreReadOnce) {
   EXPECT_EQ(after.reads - before.reads, 2U);
   EXPECT_EQ(after.bytes_read - before.bytes_read, 2U * 4096);
   EXPECT_EQ(after.bytes_used - before.bytes_used, 4U * 264);
+}
+
+// As the same places come from memory, they count as if the RAM tier had served them.
+TEST_P(TieredStoreTest, ARepeatedGroupIsReadForItsFirstPlaceOnly) {
+  const TestTable table;
+  const auto store = Open();
+  const TableRef ref = Import(store.get(), "t", table, 8);
+  std::vector<RowId> ids = RandomGroups(table, 50, 8, 1);
+  ExpectRows(store.get(), ref, table, ids);
+  const TierStats once = StatsOf(*store, "t", 1).cold;
+  const std::vector<RowId> again = ids;
+  ids.insert(ids.end(), again.begin(), again.end());
+  ids.insert(ids.end(), again.begin(), again.begin() + 8);
+
+  EXPECT_EQ(ExpectRows(store.get(), ref, table, ids), 51U);
+  for (const bool shared : {false, true}) {
+    std::vector<std::byte> rows(ids.size() * table.row_bytes);
+    std::vector<Tier> tiers(101);
+    absl::Notification done;
+    store->Fetch({.table = ref,
+                  .row_ids = ids,
+                  .rows = absl::MakeSpan(rows),
+                  .rows_are_shared = shared,
+                  .tiers = absl::MakeSpan(tiers)},
+                 [&](const absl::Status& status) {
+                   EXPECT_EQ(status, absl::OkStatus());
+                   done.Notify();
+                 });
+    done.WaitForNotification();
+    EXPECT_EQ(CheckSelfDescribingRows(table.key, ids, rows, table.row_bytes), absl::OkStatus());
+    EXPECT_EQ(std::count(tiers.begin(), tiers.begin() + 50, Tier::kCold), 50);
+    EXPECT_EQ(std::count(tiers.begin() + 50, tiers.end(), Tier::kRam), 51);
+  }
+  const TableStats stats = StatsOf(*store, "t", 1);
+  EXPECT_EQ(stats.cold.hits, 200U);
+  EXPECT_EQ(stats.ram.hits, 153U);
+  EXPECT_EQ(stats.cold.bytes_used, 4 * once.bytes_used);
 }
 
 TEST_P(TieredStoreTest, BadFetchesAreRefusedAndCounted) {

@@ -46,6 +46,19 @@ TEST(GroupCacheUsageTest, LookupsAreUsesAndHitsAreHits) {
   EXPECT_THAT(usage.hit_ratios, Not(IsEmpty()));
 }
 
+// As the store reads it for its first place only.
+TEST(GroupCacheUsageTest, AGroupThatALookupRepeatsIsHeldTheSecondTime) {
+  const TableSpec spec = MakeSpec(100'000, 16, 4);
+  const auto cache = RamTiers(0).NewCache(spec);
+  std::vector<uint64_t> groups = Range(0, 1600);
+  const std::vector<uint64_t> again = groups;
+  groups.insert(groups.end(), again.begin(), again.end());
+  LookUpGroups(*cache, spec, groups);
+  cache->usage()->Process(absl::UnixEpoch());
+  EXPECT_EQ(cache->usage()->Report().orders[0].uses, 200);
+  EXPECT_EQ(cache->usage()->Report().orders[0].hit_ratio, 0.5);
+}
+
 TEST(GroupCacheUsageTest, WithoutABudgetUsesAreStillSeen) {
   const TableSpec spec = MakeSpec(100'000, 16, 4);
   const auto cache = RamTiers(0).NewCache(spec);
