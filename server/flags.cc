@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "server/table_values.h"
 
 namespace engram::server {
 namespace {
@@ -79,6 +80,25 @@ CLI::Option* AddSize(CLI::App* app, const std::string& name, uint64_t* value,
       ->type_name("SIZE");
 }
 
+// A flag of which each value is one table's.
+template <typename Value>
+CLI::Option* AddTableValues(CLI::App* app, const std::string& name, const std::string& type,
+                            std::map<std::string, Value>* values,
+                            absl::Status (*parse)(absl::string_view text,
+                                                  std::map<std::string, Value>* values),
+                            const std::string& help) {
+  // The check takes the value over: an option of CLI11 can refuse one in words there only.
+  return app
+      ->add_option_function<std::vector<std::string>>(
+          name, [](const std::vector<std::string>&) {}, help)
+      ->check(CLI::Validator(
+          [values, parse](const std::string& text) {
+            return std::string(parse(text, values).message());
+          },
+          ""))
+      ->type_name(type);
+}
+
 void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
   const std::string group = "Store";
   app->add_option("--data-dir", options->data_dir, "Directory of the tables; created if absent")
@@ -95,6 +115,15 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
                   "A table held whole in RAM if it fits the budget, by name; '*' for all; may be "
                   "given more than once")
       ->type_name("TABLE")
+      ->group(group);
+  AddTableValues(app, "--window", "TABLE=DURATION", &options->windows, ParseTableDuration,
+                 "How long after its submission a fetch's rows are needed, e.g. "
+                 "v41/layer14=3.5ms; RAM goes where it saves most of what fetches take beyond; may "
+                 "be given more than once [0s]")
+      ->group(group);
+  AddTableValues(app, "--ram-share", "TABLE=FRACTION", &options->ram_shares, ParseTableFraction,
+                 "The part of the RAM budget that a table is entitled to, e.g. v41/layer1=0.3; the "
+                 "others share the rest by what it saves; may be given more than once")
       ->group(group);
   app->add_option("--io-threads", options->io_threads, "Threads that read from disk")
       ->capture_default_str()

@@ -63,6 +63,21 @@ void ToProto(const storage::UsageStats& usage, v1::TableUsage* message) {
   message->set_bytes_per_group(usage.bytes_per_group);
 }
 
+void ToProto(const storage::PlacementStats& stats, v1::TablePlacement* message) {
+  message->set_window_us(stats.window_us);
+  if (stats.fixed_share > 0) message->set_fixed_share(stats.fixed_share);
+  message->set_entitled_bytes(stats.entitled_bytes);
+  message->set_disk_fetches(stats.disk_fetches);
+  message->set_stall_us(stats.stall_us);
+  message->set_fetches_per_second(stats.traffic.fetches_per_second);
+  message->set_groups_per_fetch(stats.traffic.groups_per_fetch);
+  message->set_hit_ratio(stats.traffic.hit_ratio);
+  message->set_disk_share(stats.traffic.disk_share);
+  message->set_late_us(stats.traffic.late_seconds * 1e6);
+  message->set_reads_per_miss(stats.traffic.reads_per_miss);
+  message->set_independent_groups(stats.independent_groups);
+}
+
 }  // namespace
 
 void ToProto(const storage::TableIdentity& identity, v1::TableIdentity* message) {
@@ -103,6 +118,7 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   ToProto(v1::TIER_COLD, stats.cold, message->add_tiers());
   ToProto(stats.fetch_latency, message->mutable_fetch_latency());
   if (stats.usage.has_value()) ToProto(*stats.usage, message->mutable_usage());
+  ToProto(stats.placement, message->mutable_placement());
 }
 
 void ToProto(const storage::ImportProgress& progress, v1::ImportProgress* message) {

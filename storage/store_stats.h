@@ -58,6 +58,37 @@ struct UsageStats {
   std::vector<HitRatioPoint> hit_ratios{};  // by size; empty before anything is known
 };
 
+// Counters of a table's fetches, since it was opened.
+struct TrafficCounters {
+  uint64_t fetches = 0;
+  uint64_t disk_fetches = 0;  // those that needed more than RAM
+  uint64_t groups = 0;
+  uint64_t ram_hits = 0;     // groups
+  uint64_t reads = 0;        // of the warm tier and the cold one
+  double stall_seconds = 0;  // that fetches took beyond the table's window and needed the disk
+};
+
+// The same, as rates of the latest minutes.
+struct TableTraffic {
+  double fetches_per_second = 0;
+  double groups_per_fetch = 0;
+  double hit_ratio = 0;       // of groups, in RAM
+  double disk_share = 0;      // of fetches that needed the disk
+  double late_seconds = 0;    // that such a fetch took beyond the table's window: 0 if within, mean
+  double reads_per_miss = 0;  // for each group that RAM did not have
+};
+
+// What a table's share of RAM is decided by.
+struct PlacementStats {
+  double window_us = 0;         // within which rows of a fetch come early enough
+  double fixed_share = 0;       // of the RAM budget; 0: by what it saves
+  uint64_t entitled_bytes = 0;  // of the RAM budget, at the expense of others
+  uint64_t disk_fetches = 0;    // since the table was opened, as are
+  double stall_us = 0;          // all of them together took so long beyond the window
+  TableTraffic traffic{};
+  double independent_groups = 0;  // StallModel's g
+};
+
 struct TierStats {
   uint64_t rows = 0;        // rows held
   uint64_t bytes = 0;       // what they take, metadata included
@@ -85,6 +116,7 @@ struct TableStats {
   TierStats cold;
   LatencyStats fetch_latency;         // from Fetch to done
   std::optional<UsageStats> usage{};  // of tables with a cache in RAM
+  PlacementStats placement{};
 };
 
 struct StoreStats {

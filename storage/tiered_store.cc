@@ -24,6 +24,13 @@ constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
 // Parts of a warm tier's work done before it is another table's turn.
 constexpr int kMaxWarmSteps = 16;
 
+// What an option says of a table: its default where it is not named.
+template <typename Value>
+Value ValueOf(const std::map<std::string, Value>& values, const std::string& table) {
+  const auto found = values.find(table);
+  return found == values.end() ? Value{} : found->second;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TieredStore>> TieredStore::Open(const StoreOptions& options) {
@@ -36,10 +43,8 @@ absl::StatusOr<std::unique_ptr<TieredStore>> TieredStore::Open(const StoreOption
 
 absl::StatusOr<std::unique_ptr<TieredStore>> TieredStoreImpl::OpenWith(
     const StoreOptions& options, std::unique_ptr<ReadEngine> engine, const DatabaseConfig& config) {
-  constexpr int kMaxIoThreads = 256;
-  if (options.io_threads < 1 || options.io_threads > kMaxIoThreads) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("io_threads is ", options.io_threads, ", and must be 1 to ", kMaxIoThreads));
+  if (absl::Status status = ValidateOptions(options); !status.ok()) {
+    return status;
   }
   auto store = absl::WrapUnique(new TieredStoreImpl(options, std::move(engine)));
   if (absl::Status status = store->Init(config); !status.ok()) {
@@ -111,13 +116,24 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
   if (options_.warm_budget_bytes > 0) {
     placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
   }
+  LogAbsentTables();
+  placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
+  return absl::OkStatus();
+}
+
+void TieredStoreImpl::LogAbsentTables() const {
+  const auto here = [this](const std::string& name) { return registry_.Find(name, 0).ok(); };
   for (const std::string& whole : options_.whole_tables) {
-    if (whole != "*" && !registry_.Find(whole, 0).ok()) {
+    if (whole != "*" && !here(whole)) {
       spdlog::info("table {} is to be held whole in RAM, and is not here yet", whole);
     }
   }
-  placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
-  return absl::OkStatus();
+  for (const auto& [name, share] : options_.ram_shares) {
+    if (!here(name)) spdlog::info("table {} has a RAM share, and is not here yet", name);
+  }
+  for (const auto& [name, window] : options_.windows) {
+    if (!here(name)) spdlog::info("table {} has a window, and is not here yet", name);
+  }
 }
 
 absl::StatusOr<TableRef> TieredStoreImpl::OpenTable(absl::string_view name, uint64_t version) {
@@ -151,6 +167,7 @@ void TieredStoreImpl::PlaceRows(absl::Time now) {
 
 void TieredStoreImpl::WatchUsage(absl::Time now) {
   for (const TableRegistry::Listed& listed : registry_.List()) {
+    listed.table->MeterTraffic(now);
     UsageMonitor* const usage = listed.table->ram().usage();
     if (usage != nullptr) usage->Process(now);
   }
@@ -160,11 +177,13 @@ std::shared_ptr<TableVersion> TieredStoreImpl::Register(const CatalogEntry& entr
                                                         std::unique_ptr<ColdTable> cold,
                                                         double warm_share) {
   const TableInfo& info = entry.info;
+  const absl::Duration window = ValueOf(options_.windows, info.identity.name);
   if (HeldWhole(info.identity.name)) {
     auto whole = ram_.NewWholeTable(info.spec);
     if (whole.ok()) {
       WholeTable* const tier = whole->get();
-      auto table = std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole));
+      auto table =
+          std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole), nullptr, window);
       registry_.Add(table, info.published);
       loader_.Load(table, tier);
       return table;
@@ -176,9 +195,10 @@ std::shared_ptr<TableVersion> TieredStoreImpl::Register(const CatalogEntry& entr
   if (warm_share > 0) {
     warm = warm_->NewTier(entry.uid, info.spec, warm_share, ram_.budget(), ram_.hash_seed());
   }
-  auto cache = ram_.NewCache(info.spec, warm.get());
-  auto table =
-      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), std::move(warm));
+  auto cache =
+      ram_.NewCache(info.spec, warm.get(), ValueOf(options_.ram_shares, info.identity.name));
+  auto table = std::make_shared<TableVersion>(info, std::move(cold), std::move(cache),
+                                              std::move(warm), window);
   registry_.Add(table, info.published);
   return table;
 }
@@ -297,6 +317,14 @@ absl::Status TieredStoreImpl::Verify(const TableRef& table,
   return absl::OkStatus();
 }
 
+void TieredStoreImpl::AddShare(TableVersion* table, PlacementStats* stats) const {
+  stats->fixed_share = ValueOf(options_.ram_shares, table->identity().name);
+  const RamShare* const share = table->ram().share();
+  if (share == nullptr) return;
+  const auto state = ram_.shares().StateOf(*share);
+  if (state.has_value()) stats->entitled_bytes = state->fair_bytes;
+}
+
 StoreStats TieredStoreImpl::Stats() const {
   StoreStats stats{.read_engine = engine_->name(),
                    .read_engine_reason = engine_->fallback_reason(),
@@ -305,6 +333,7 @@ StoreStats TieredStoreImpl::Stats() const {
                    .warm_budget_bytes = warm_->budget_bytes()};
   for (const TableRegistry::Listed& listed : registry_.List()) {
     stats.tables.push_back(listed.table->Stats());
+    AddShare(listed.table.get(), &stats.tables.back().placement);
     stats.warm_used_bytes += stats.tables.back().warm.bytes;
     stats.tables.back().published = listed.published;
   }

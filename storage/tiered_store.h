@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,12 +48,22 @@ struct StoreOptions {
   uint64_t ram_budget_bytes = 0;
   // Tables (by name; "*" for all) held whole in RAM as long as they fit the budget.
   std::vector<std::string> whole_tables{};
+  // By table name, how long after the submission of a fetch its rows are needed, 0 or more. What a
+  // fetch takes within its window costs nobody anything, and RAM goes where it saves most of what
+  // fetches take beyond theirs. Tables that are not named need their rows at once.
+  std::map<std::string, absl::Duration> windows{};
+  // By table name, the part of the RAM budget that the table's caches are entitled to, above 0; all
+  // together at most 1. The tables that are not named share the rest.
+  std::map<std::string, double> ram_shares{};
   // Hard limit of the disk that the warm tiers of all tables take, in data_dir beside the tables.
   // 0: no warm tiers.
   uint64_t warm_budget_bytes = 0;
   int io_threads = 4;
   ReadEngineOptions read_engine{};
 };
+
+// INVALID_ARGUMENT: an option is out of range; names it, and the table.
+absl::Status ValidateOptions(const StoreOptions& options);
 
 // A fetch. Everything it points to stays the caller's, and must live until `done` was called.
 struct FetchOptions {

@@ -81,7 +81,10 @@ class TieredStoreImpl final : public TieredStore {
   std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
   void PlaceRows(absl::Time now);
   void WatchUsage(absl::Time now);
+  void AddShare(TableVersion* table, PlacementStats* stats) const;
   bool HeldWhole(const std::string& name) const;
+  // Tells of tables that options name and that are not there.
+  void LogAbsentTables() const;
 
   const StoreOptions options_;
   const std::unique_ptr<ReadEngine> engine_;

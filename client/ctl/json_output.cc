@@ -46,6 +46,21 @@ Json TierJson(const v1::TierStats& tier) {
           {"read_latency", LatencyJson(tier.read_latency())}};
 }
 
+Json PlacementJson(const v1::TablePlacement& placement) {
+  return {{"window_us", placement.window_us()},
+          {"fixed_share", placement.has_fixed_share() ? Json(placement.fixed_share()) : Json()},
+          {"entitled_bytes", placement.entitled_bytes()},
+          {"disk_fetches", placement.disk_fetches()},
+          {"stall_us", placement.stall_us()},
+          {"fetches_per_second", placement.fetches_per_second()},
+          {"groups_per_fetch", placement.groups_per_fetch()},
+          {"hit_ratio", placement.hit_ratio()},
+          {"disk_share", placement.disk_share()},
+          {"late_us", placement.late_us()},
+          {"reads_per_miss", placement.reads_per_miss()},
+          {"independent_groups", placement.independent_groups()}};
+}
+
 Json TableJson(const v1::TableStats& table) {
   Json json = ToJson(table.identity());
   json["published"] = table.published();
@@ -56,6 +71,7 @@ Json TableJson(const v1::TableStats& table) {
   json["fetch_latency"] = LatencyJson(table.fetch_latency());
   json["tiers"] = Json::array();
   for (const v1::TierStats& tier : table.tiers()) json["tiers"].push_back(TierJson(tier));
+  if (table.has_placement()) json["placement"] = PlacementJson(table.placement());
   if (table.has_usage()) json["usage"] = UsageJson(table.usage());
   return json;
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/ctl/table_names.h"
 #include "client/ctl/text_table.h"
 #include "client/ctl/units.h"
@@ -68,6 +69,26 @@ void PrintTiers(const v1::TableStats& table, std::ostream& out) {
   }
 }
 
+void PrintPlacement(const v1::TablePlacement& placement, std::ostream& out) {
+  out << "  RAM share: " << Bytes(placement.entitled_bytes());
+  if (placement.has_fixed_share()) {
+    out << absl::StrFormat(", fixed at %g %% of the budget", 100 * placement.fixed_share());
+  }
+  out << "; rows are needed "
+      << (placement.window_us() > 0 ? FormatLatency(placement.window_us()) : "at once")
+      << (placement.window_us() > 0 ? " after a fetch\n" : "\n");
+  if (placement.disk_fetches() == 0) return;
+  out << absl::StrFormat("  fetches that needed NVMe: %s, beyond the window by %s in all\n",
+                         FormatCount(placement.disk_fetches()),
+                         FormatLatency(placement.stall_us()));
+  if (placement.fetches_per_second() <= 0) return;
+  out << absl::StrFormat(
+      "  lately: %.4g fetches/s of %.4g groups, %.1f %% of them needed NVMe, each %s beyond the "
+      "window; %.2f reads a group missed\n",
+      placement.fetches_per_second(), placement.groups_per_fetch(), 100 * placement.disk_share(),
+      FormatLatency(placement.late_us()), placement.reads_per_miss());
+}
+
 void PrintTable(const v1::TableStats& table, std::ostream& out) {
   const v1::TableSpec& spec = table.spec();
   out << "\n"
@@ -78,6 +99,7 @@ void PrintTable(const v1::TableStats& table, std::ostream& out) {
       << ", failed: " << FormatCount(table.fetch_errors())
       << ", groups: " << FormatCount(table.groups()) << "\n"
       << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
+  if (table.has_placement()) PrintPlacement(table.placement(), out);
   PrintTiers(table, out);
   PrintUsage(table.usage(), out);
 }

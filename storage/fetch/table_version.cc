@@ -32,7 +32,40 @@ TableStats TableVersion::Stats() const {
   stats.warm = WarmStats();
   stats.fetch_latency = fetch_latency_.Stats();
   if (ram_->usage() != nullptr) stats.usage = ram_->usage()->Report();
+  stats.placement = PlacementOf();
   return stats;
+}
+
+TrafficCounters TableVersion::Counters() const {
+  const auto read = [](const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  return {.fetches = read(fetches_),
+          .disk_fetches = read(disk_fetches_),
+          .groups = read(groups_),
+          .ram_hits = read(ram_hits_),
+          .reads = read(warm_reads_) + read(cold_reads_),
+          .stall_seconds = static_cast<double>(read(stall_ns_)) / 1e9};
+}
+
+void TableVersion::MeterTraffic(absl::Time now) {
+  absl::MutexLock lock(&meter_mutex_);
+  meter_.Update(Counters(), now);
+}
+
+TableTraffic TableVersion::Traffic() const {
+  absl::MutexLock lock(&meter_mutex_);
+  return meter_.Traffic();
+}
+
+PlacementStats TableVersion::PlacementOf() const {
+  const TrafficCounters counters = Counters();
+  const TableTraffic traffic = Traffic();
+  return {.window_us = absl::ToDoubleMicroseconds(window_),
+          .disk_fetches = counters.disk_fetches,
+          .stall_us = counters.stall_seconds * 1e6,
+          .traffic = traffic,
+          .independent_groups = StallModel(traffic).independent_groups()};
 }
 
 TierStats TableVersion::WarmStats() const {

@@ -7,8 +7,12 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "storage/cold/cold_tier.h"
 #include "storage/latency_histogram.h"
+#include "storage/placement/traffic_meter.h"
 #include "storage/ram/ram_tier.h"
 #include "storage/store_stats.h"
 #include "storage/table_spec.h"
@@ -21,9 +25,12 @@ namespace engram::storage {
 class TableVersion final : public Table {
  public:
   // warm: null if it has none; `ram` may know it
+  // window: what a fetch may take without anybody waiting for it
   TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram,
-               std::unique_ptr<WarmTier> warm = nullptr)
+               std::unique_ptr<WarmTier> warm = nullptr,
+               absl::Duration window = absl::ZeroDuration())
       : info_(std::move(info)),
+        window_(window),
         cold_(std::move(cold)),
         warm_(std::move(warm)),
         ram_(std::move(ram)) {}
@@ -46,6 +53,10 @@ class TableVersion final : public Table {
     ram_hits_.fetch_add(ram_hits, std::memory_order_relaxed);
     warm_hits_.fetch_add(warm_hits, std::memory_order_relaxed);
     fetch_latency_.Record(duration);
+    if (ram_hits == groups) return;
+    disk_fetches_.fetch_add(1, std::memory_order_relaxed);
+    const int64_t late_ns = absl::ToInt64Nanoseconds(duration - window_);
+    if (late_ns > 0) stall_ns_.fetch_add(static_cast<uint64_t>(late_ns), std::memory_order_relaxed);
   }
   void CountError() { fetch_errors_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -65,19 +76,30 @@ class TableVersion final : public Table {
     warm_latency_.Record(duration);
   }
 
-  // `published` is left false.
+  // Takes in what was fetched since the last call, for Stats and Traffic. `now` never goes back.
+  void MeterTraffic(absl::Time now) ABSL_LOCKS_EXCLUDED(meter_mutex_);
+
+  // As of the last MeterTraffic.
+  TableTraffic Traffic() const ABSL_LOCKS_EXCLUDED(meter_mutex_);
+
+  // `published` is left false, and of `placement` what belongs to the RAM budget.
   TableStats Stats() const;
 
  private:
+  TrafficCounters Counters() const;
+  PlacementStats PlacementOf() const;
   TierStats WarmStats() const;
 
   const TableInfo info_;
+  const absl::Duration window_;
   const std::unique_ptr<ColdTable> cold_;
   const std::unique_ptr<WarmTier> warm_;
   const std::unique_ptr<RamTier> ram_;
 
   std::atomic<uint64_t> fetches_{0};
   std::atomic<uint64_t> fetch_errors_{0};
+  std::atomic<uint64_t> disk_fetches_{0};
+  std::atomic<uint64_t> stall_ns_{0};
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> ram_hits_{0};
   std::atomic<uint64_t> warm_hits_{0};
@@ -90,6 +112,9 @@ class TableVersion final : public Table {
   LatencyHistogram fetch_latency_;
   LatencyHistogram warm_latency_;
   LatencyHistogram cold_latency_;
+
+  mutable absl::Mutex meter_mutex_;
+  TrafficMeter meter_ ABSL_GUARDED_BY(meter_mutex_);
 };
 
 }  // namespace engram::storage

@@ -96,7 +96,8 @@ void GroupCache::Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
                        absl::Span<const uint32_t> groups) {
   if (geometry_.max_slots == 0 || groups.empty()) return;
   if (!joined_.load(std::memory_order_acquire)) {
-    shares_->Join(this, table_bytes_, geometry_.metadata_bytes + geometry_.step_bytes);
+    shares_->Join(this, table_bytes_, geometry_.metadata_bytes + geometry_.step_bytes,
+                  options_.fixed_share);
     joined_.store(true, std::memory_order_release);
   }
   uint64_t lacking_bytes;
@@ -227,6 +228,13 @@ void GroupCache::GiveBack(uint64_t bytes) {
     pool_.Reclaim();
   }
   UpdateHeld();
+}
+
+RamShareShape GroupCache::Shape() const {
+  return {.overhead_bytes = geometry_.metadata_bytes,
+          .bytes_per_group = static_cast<double>(geometry_.slot_bytes),
+          .step_bytes = geometry_.step_bytes,
+          .most_bytes = geometry_.metadata_bytes + geometry_.slot_bytes * geometry_.max_slots};
 }
 
 void GroupCache::UpdateHeld() { shares_->SetHeld(this, metadata_.bytes() + pool_.bytes()); }

@@ -30,6 +30,7 @@ struct GroupCacheOptions {
   uint64_t hash_seed = 0;                 // random, so that nobody can choose ids that collide
   uint64_t hash_mask = ~uint64_t{0};      // bits of the hash in use; tests take some away
   std::shared_ptr<UsageMonitor> usage{};  // told of the groups that are looked up, unless null
+  double fixed_share = 0;                 // of the budget, as for RamShares::Join
 };
 
 // Slots of one group each: its row ids, which name it, then its rows. An index finds the slot by a
@@ -54,6 +55,7 @@ class GroupCache : public RamTier, private RamShare {
              absl::Span<const uint32_t> groups) override;
   RamTierStats Stats() const override;
   UsageMonitor* usage() const override { return options_.usage.get(); }
+  RamShare* share() override { return this; }
 
   // The RAM that each of very many groups takes, metadata included.
   static double BytesPerGroup(const TableSpec& spec, const EvictionPolicy& policy);
@@ -119,6 +121,7 @@ class GroupCache : public RamTier, private RamShare {
   // Returns whether a group stood in the slot.
   bool Evict(SlotId slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(uint64_t bytes) override ABSL_LOCKS_EXCLUDED(mutex_);
+  RamShareShape Shape() const override;
   void UpdateHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t table_bytes_;

@@ -13,6 +13,8 @@
 
 namespace engram::storage {
 
+class RamShare;
+
 struct RamTierStats {
   uint64_t rows = 0;        // rows held
   uint64_t bytes = 0;       // of the budget in use, metadata included
@@ -43,6 +45,10 @@ class RamTier {
 
   // What watches the groups that are looked up; null: nothing. Lives as long as the tier.
   virtual UsageMonitor* usage() const { return nullptr; }
+
+  // Its part of the budget that all caches divide; null: it takes no part. Lives as long as the
+  // tier.
+  virtual RamShare* share() { return nullptr; }
 };
 
 }  // namespace engram::storage

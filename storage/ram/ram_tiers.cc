@@ -48,14 +48,16 @@ RamTiers::RamTiers(uint64_t budget_bytes)
       shares_(std::make_shared<RamShares>(budget_)),
       hash_seed_(RandomSeed()) {}
 
-std::unique_ptr<RamTier> RamTiers::NewCache(const TableSpec& spec, LowerTier* lower) {
+std::unique_ptr<RamTier> RamTiers::NewCache(const TableSpec& spec, LowerTier* lower,
+                                            double fixed_share) {
   const ReusePolicyOptions policy_options = PolicyOptionsFor(spec, hash_seed_);
   auto policy = std::make_unique<ReusePolicy>(policy_options);
   auto usage = std::make_shared<UsageMonitor>(
       UsageOptionsFor(spec, *policy, policy_options, budget_->limit_bytes()));
-  return std::make_unique<GroupCache>(spec, shares_, std::move(policy),
-                                      GroupCacheOptions{.hash_seed = hash_seed_, .usage = usage},
-                                      lower);
+  return std::make_unique<GroupCache>(
+      spec, shares_, std::move(policy),
+      GroupCacheOptions{.hash_seed = hash_seed_, .usage = usage, .fixed_share = fixed_share},
+      lower);
 }
 
 absl::StatusOr<std::unique_ptr<WholeTable>> RamTiers::NewWholeTable(const TableSpec& spec) {

@@ -26,8 +26,9 @@ class RamTiers {
   // A cache of the table's popular groups. It takes memory when groups are admitted: whatever is
   // free, and its fair share at the expense of caches that have more than theirs. With a budget too
   // small for one group it never holds anything.
-  //   lower: as for GroupCache
-  std::unique_ptr<RamTier> NewCache(const TableSpec& spec, LowerTier* lower = nullptr);
+  //   lower: as for GroupCache;  fixed_share: as for RamShares::Join
+  std::unique_ptr<RamTier> NewCache(const TableSpec& spec, LowerTier* lower = nullptr,
+                                    double fixed_share = 0);
 
   // The whole table, to be loaded by the caller. Takes its memory at once.
   //   RESOURCE_EXHAUSTED  the budget has not enough left; names both sizes
@@ -35,6 +36,7 @@ class RamTiers {
 
   // What the tiers take memory from, and what they hash groups with: for tiers beside them.
   const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
+  RamShares& shares() const { return *shares_; }
   uint64_t hash_seed() const { return hash_seed_; }
 
   uint64_t used_bytes() const { return budget_->used_bytes(); }

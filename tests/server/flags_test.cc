@@ -17,6 +17,7 @@ namespace {
 using storage::ReadEngineOptions;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 absl::StatusOr<std::optional<DaemonFlags>> Parse(std::vector<const char*> arguments,
                                                  std::string* printed = nullptr) {
@@ -50,16 +51,36 @@ TEST(FlagsTest, DefaultsAreThoseOfAnInstalledDaemon) {
 }
 
 TEST(FlagsTest, EveryFlagIsTaken) {
-  const DaemonFlags flags = ParseGood(
-      {"--data-dir=/data", "--ram-budget=1536MiB", "--ram-whole=a/layer1", "--ram-whole=b",
-       "--io-threads=7", "--io-engine=pread", "--io-queue-depth=32", "--pread-threads=5",
-       "--no-direct-io", "--socket=/s", "--socket-mode=0600", "--listen=127.0.0.1:7411",
-       "--reflection", "--max-answer=32MiB", "--max-request=1MB", "--max-in-flight=2GiB",
-       "--max-stream-fetches=9", "--drain-seconds=2.5", "--log-level=debug"});
+  const DaemonFlags flags = ParseGood({"--data-dir=/data",
+                                       "--ram-budget=1536MiB",
+                                       "--ram-whole=a/layer1",
+                                       "--ram-whole=b",
+                                       "--window=a/layer1=250us",
+                                       "--window=b=3.5ms",
+                                       "--ram-share=a/layer1=0.25",
+                                       "--ram-share=b=50%",
+                                       "--io-threads=7",
+                                       "--io-engine=pread",
+                                       "--io-queue-depth=32",
+                                       "--pread-threads=5",
+                                       "--no-direct-io",
+                                       "--socket=/s",
+                                       "--socket-mode=0600",
+                                       "--listen=127.0.0.1:7411",
+                                       "--reflection",
+                                       "--max-answer=32MiB",
+                                       "--max-request=1MB",
+                                       "--max-in-flight=2GiB",
+                                       "--max-stream-fetches=9",
+                                       "--drain-seconds=2.5",
+                                       "--log-level=debug"});
   const storage::StoreOptions& store = flags.server.store;
   EXPECT_EQ(store.data_dir, "/data");
   EXPECT_EQ(store.ram_budget_bytes, uint64_t{3} << 29);
   EXPECT_THAT(store.whole_tables, ElementsAre("a/layer1", "b"));
+  EXPECT_THAT(store.windows, ElementsAre(Pair("a/layer1", absl::Microseconds(250)),
+                                         Pair("b", absl::Microseconds(3500))));
+  EXPECT_THAT(store.ram_shares, ElementsAre(Pair("a/layer1", 0.25), Pair("b", 0.5)));
   EXPECT_EQ(store.io_threads, 7);
   EXPECT_EQ(store.read_engine.kind, ReadEngineOptions::Kind::kPread);
   EXPECT_EQ(store.read_engine.queue_depth, 32);
@@ -131,17 +152,37 @@ TEST_F(FlagFileTest, AMissingFileIsNamed) {
 
 TEST(FlagsTest, BadFlagsAreNamed) {
   const std::pair<const char*, const char*> bad[] = {
-      {"--ram-budget=lots", "--ram-budget"},      {"--ram-budget=-1", "--ram-budget"},
-      {"--io-threads=x", "--io-threads"},         {"--io-engine=aio", "--io-engine"},
-      {"--socket-mode=0999", "--socket-mode"},    {"--socket-mode=1777", "--socket-mode"},
-      {"--log-level=loud", "--log-level"},        {"--drain-seconds=-1", "--drain-seconds"},
-      {"--drain-seconds=nan", "--drain-seconds"}, {"--drain-seconds=9e9", "--drain-seconds"},
-      {"--no-such-flag", "--no-such-flag"},       {"stray", "stray"}};
+      {"--ram-budget=lots", "--ram-budget"},
+      {"--ram-budget=-1", "--ram-budget"},
+      {"--io-threads=x", "--io-threads"},
+      {"--io-engine=aio", "--io-engine"},
+      {"--socket-mode=0999", "--socket-mode"},
+      {"--socket-mode=1777", "--socket-mode"},
+      {"--log-level=loud", "--log-level"},
+      {"--drain-seconds=-1", "--drain-seconds"},
+      {"--drain-seconds=nan", "--drain-seconds"},
+      {"--drain-seconds=9e9", "--drain-seconds"},
+      {"--window=a", "'a' is not TABLE=DURATION"},
+      {"--window=a=fast", "'fast' in 'a=fast' is no DURATION"},
+      {"--window=a=-1ms", "--window"},
+      {"--window=a=inf", "--window"},
+      {"--ram-share==0.5", "--ram-share"},
+      {"--ram-share=a=0", "'0' in 'a=0' is no FRACTION"},
+      {"--ram-share=a=nan", "--ram-share"},
+      {"--ram-share=a=101%", "--ram-share"},
+      {"--no-such-flag", "--no-such-flag"},
+      {"stray", "stray"}};
   for (const auto& [argument, named] : bad) {
     const auto flags = Parse({argument});
     EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument) << argument;
     EXPECT_THAT(std::string(flags.status().message()), HasSubstr(named)) << argument;
   }
+}
+
+TEST(FlagsTest, ATableHasOneValue) {
+  const auto flags = Parse({"--window=a=1ms", "--window=a=2ms"});
+  EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(flags.status().message()), HasSubstr("table 'a' is given twice"));
 }
 
 TEST(FlagsTest, HelpAndVersionArePrinted) {

@@ -262,6 +262,14 @@ TEST_P(TieredStoreTest, OptionsOutOfRangeTouchNothing) {
     EXPECT_THAT(TryOpen(), IsError(kInvalid, absl::StrCat("io_threads is ", threads)));
   }
   options_.io_threads = 1;
+  options_.windows = {{"a", absl::Milliseconds(1)}, {"b", -absl::Milliseconds(1)}};
+  EXPECT_THAT(TryOpen(), IsError(kInvalid, "the window of table \"b\" is -1ms"));
+  options_.windows.clear();
+  options_.ram_shares = {{"a", 0.7}, {"b", 0.4}};
+  EXPECT_THAT(TryOpen(), IsError(kInvalid, "the RAM shares of 2 tables add up to 1.1"));
+  options_.ram_shares = {{"a", 0}};
+  EXPECT_THAT(TryOpen(), IsError(kInvalid, "the RAM share of table \"a\" is 0,"));
+  options_.ram_shares = {{"a", 0.7}, {"b", 0.2}, {"c", 0.1}};
   options_.read_engine.queue_depth = 0;
   EXPECT_THAT(TieredStore::Open(options_), IsError(kInvalid, "queue_depth is 0"));
   EXPECT_FALSE(std::filesystem::exists(data_dir()));

@@ -28,6 +28,8 @@ class FakeShare : public RamShare {
     shares_->SetHeld(this, held_bytes() - bytes);
   }
 
+  RamShareShape Shape() const override { return {.step_bytes = 10}; }
+
  private:
   RamShares* const shares_;
 };
@@ -119,6 +121,69 @@ TEST_F(RamSharesTest, ATinyTableIsEntitledToItsMinimum) {
   shares_.Join(&tiny, 1, 30);
   TakeAllItGets(tiny);
   EXPECT_EQ(tiny.held_bytes(), 30u);
+}
+
+TEST_F(RamSharesTest, AFixedPartIsNotDivided) {
+  FakeShare a(&shares_), b(&shares_), fixed(&shares_);
+  shares_.Join(&a, 300, 0);
+  shares_.Join(&fixed, 1'000'000, 0, 0.2);
+  TakeAllItGets(a);
+  shares_.Join(&b, 100, 0);
+  TakeAllItGets(fixed);
+  TakeAllItGets(b);
+  EXPECT_EQ(a.held_bytes(), 600u);
+  EXPECT_EQ(b.held_bytes(), 200u);
+  EXPECT_EQ(fixed.held_bytes(), 200u);
+  EXPECT_EQ(shares_.DivisibleBytes(), 800u);
+  EXPECT_EQ(shares_.StateOf(fixed)->fair_bytes, 200u);
+  shares_.SetTargets({{&a, 100}, {&b, 700}, {&fixed, 900}});
+  EXPECT_EQ(shares_.StateOf(a)->fair_bytes, 100u);
+  EXPECT_EQ(shares_.StateOf(fixed)->fair_bytes, 200u);
+}
+
+TEST_F(RamSharesTest, TargetsMoveMemoryToWhoeverAsks) {
+  FakeShare a(&shares_), b(&shares_);
+  shares_.Join(&a, 300, 0);
+  shares_.Join(&b, 100, 0);
+  TakeAllItGets(a);
+  TakeAllItGets(b);
+  shares_.SetTargets({{&a, 400}, {&b, 600}});
+  EXPECT_EQ(a.held_bytes(), 750u);
+  TakeAllItGets(b);
+  TakeAllItGets(a);
+  EXPECT_EQ(a.held_bytes(), 400u);
+  EXPECT_EQ(b.held_bytes(), 600u);
+}
+
+TEST_F(RamSharesTest, WhoJoinsAfterTargetsHasThePartOfItsSize) {
+  FakeShare a(&shares_), b(&shares_), late(&shares_);
+  shares_.Join(&a, 300, 0);
+  shares_.Join(&b, 300, 0);
+  shares_.SetTargets({{&a, 900}, {&b, 100}, {&late, 500}});
+  shares_.Join(&late, 200, 0);
+  EXPECT_EQ(shares_.StateOf(late)->fair_bytes, 250u);
+  EXPECT_EQ(shares_.StateOf(a)->fair_bytes, 675u);
+  EXPECT_EQ(shares_.StateOf(b)->fair_bytes, 75u);
+}
+
+TEST_F(RamSharesTest, SheddingStopsWhereThereIsRoom) {
+  FakeShare a(&shares_), b(&shares_);
+  shares_.Join(&a, 1000, 0);
+  shares_.Join(&b, 1000, 0);
+  EXPECT_TRUE(a.Take(1000));
+  shares_.SetStrict(true);
+  shares_.SetTargets({{&a, 700}, {&b, 300}});
+  EXPECT_EQ(shares_.Shed(100), 300u);
+  EXPECT_EQ(a.held_bytes(), 900u);
+  EXPECT_EQ(shares_.Shed(100), 200u);  // b has not taken any yet
+  EXPECT_EQ(a.held_bytes(), 900u);
+  EXPECT_FALSE(a.Take(10));  // what is free is not for a
+  EXPECT_TRUE(b.Take(100));
+  shares_.Shed(1000);
+  EXPECT_EQ(a.held_bytes(), 700u);
+  EXPECT_EQ(shares_.Shed(1000), 0u);
+  shares_.SetStrict(false);
+  EXPECT_TRUE(a.Take(10));
 }
 
 TEST_F(RamSharesTest, JoiningTwiceAndLeavingUnjoinedAreHarmless) {
