@@ -20,6 +20,7 @@ namespace {
 constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
 constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
 constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
+constexpr absl::Duration kBalancePeriod = absl::Seconds(30);
 
 // Parts of a warm tier's work done before it is another table's turn.
 constexpr int kMaxWarmSteps = 16;
@@ -118,6 +119,7 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
   }
   LogAbsentTables();
   placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
+  placement_.AddStep("balance", kBalancePeriod, [this](absl::Time) { BalanceRam(); });
   return absl::OkStatus();
 }
 

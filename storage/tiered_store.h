@@ -23,6 +23,7 @@
 #include "absl/types/span.h"
 #include "storage/import/import_options.h"
 #include "storage/io/read_engine.h"
+#include "storage/rebalance_plan.h"
 #include "storage/store_stats.h"
 #include "storage/table_spec.h"
 
@@ -148,6 +149,20 @@ class TieredStore {
   //   CANCELLED
   virtual absl::Status Verify(const TableRef& table,
                               std::function<bool(uint64_t rows_done)> progress) = 0;
+
+  // How RAM would best be divided between the tables' caches, by the traffic of the latest minutes.
+  // The store moves there by itself, slowly.
+  //   FAILED_PRECONDITION  too little traffic was seen; says how much is lacking
+  virtual absl::StatusOr<RebalancePlan> PlanRebalance() const = 0;
+
+  // Moves memory to where PlanRebalance says, in pieces that readers do not notice. Caches that win
+  // fill as groups are fetched, and others give back no faster than that; what nobody wanted for
+  // ten seconds is left to follow later. `progress` is called about four times a second, and at the
+  // end; returning false cancels: what was moved stays.
+  //   FAILED_PRECONDITION  as PlanRebalance; or another rebalancing is under way
+  //   CANCELLED            `progress` returned false
+  virtual absl::Status Rebalance(
+      std::function<bool(const RebalancePlan& plan, const RebalanceState& state)> progress) = 0;
 
   virtual StoreStats Stats() const = 0;
 };

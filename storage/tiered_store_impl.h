@@ -49,6 +49,10 @@ class TieredStoreImpl final : public TieredStore {
                                                   uint64_t version) override;
   absl::Status Verify(const TableRef& table,
                       std::function<bool(uint64_t rows_done)> progress) override;
+  absl::StatusOr<RebalancePlan> PlanRebalance() const override;
+  absl::Status Rebalance(
+      std::function<bool(const RebalancePlan& plan, const RebalanceState& state)> progress) override
+      ABSL_LOCKS_EXCLUDED(balance_mutex_);
   StoreStats Stats() const override;
 
  private:
@@ -81,6 +85,8 @@ class TieredStoreImpl final : public TieredStore {
   std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
   void PlaceRows(absl::Time now);
   void WatchUsage(absl::Time now);
+  // Moves shares of RAM a step closer to where it saves most.
+  void BalanceRam() ABSL_LOCKS_EXCLUDED(balance_mutex_);
   void AddShare(TableVersion* table, PlacementStats* stats) const;
   bool HeldWhole(const std::string& name) const;
   // Tells of tables that options name and that are not there.
@@ -94,6 +100,8 @@ class TieredStoreImpl final : public TieredStore {
   std::unique_ptr<WarmTiers> warm_;
   TableRegistry registry_;
   WholeTableLoader loader_;
+  absl::Mutex balance_mutex_;  // held by whoever changes shares of RAM
+  bool rebalancing_ ABSL_GUARDED_BY(balance_mutex_) = false;
   IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use
   PlacementThread placement_;  // likewise
 

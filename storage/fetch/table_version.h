@@ -42,6 +42,8 @@ class TableVersion final : public Table {
   RamTier& ram() { return *ram_; }
   WarmTier* warm() { return warm_.get(); }
 
+  absl::Duration window() const { return window_; }
+
   // As imported; `published` is as it was then.
   const TableInfo& info() const { return info_; }
 

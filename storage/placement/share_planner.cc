@@ -128,7 +128,8 @@ SharePlan PlanShares(absl::Span<const ShareCandidate> candidates, uint64_t budge
     uint64_t bytes = candidate.least_bytes;
     if (candidate.cost == nullptr) {
       const double part = size > 0 ? static_cast<double>(candidate.table_bytes) / size : 0;
-      bytes = std::max(bytes, static_cast<uint64_t>(part * static_cast<double>(budget_bytes)));
+      const auto by_size = static_cast<uint64_t>(part * static_cast<double>(budget_bytes));
+      bytes = std::max(bytes, std::min(by_size, candidate.most_bytes));
     } else {
       known.push_back(i);
     }

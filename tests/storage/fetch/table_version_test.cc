@@ -41,5 +41,28 @@ TEST(TableVersionTest, StatsAddUp) {
   EXPECT_TRUE(stats.usage.has_value());
 }
 
+// Only what fetches that needed the disk take beyond the window is stall.
+TEST(TableVersionTest, StallIsCountedBeyondTheWindow) {
+  const TableSpec spec = OpaqueSpec(1'000, 264);
+  TableInfo info;
+  info.spec = spec;
+  TableVersion table(info, NewFakeColdTable(spec, std::make_shared<ColdScript>()),
+                     RamTiers(1 << 20).NewCache(spec), nullptr, absl::Microseconds(250));
+  table.MeterTraffic(absl::UnixEpoch());
+  table.CountFetch(/*groups=*/3, /*ram_hits=*/3, /*warm_hits=*/0, absl::Microseconds(900));
+  table.CountFetch(/*groups=*/3, /*ram_hits=*/2, /*warm_hits=*/0, absl::Microseconds(200));
+  table.CountFetch(/*groups=*/3, /*ram_hits=*/1, /*warm_hits=*/1, absl::Microseconds(350));
+  table.CountColdReads({.reads = 8}, 8, absl::Microseconds(100));
+  table.CountWarmReads({.reads = 1}, 1, absl::Microseconds(100));
+  table.MeterTraffic(absl::UnixEpoch() + absl::Seconds(10));
+  const PlacementStats stats = table.Stats().placement;
+  EXPECT_EQ(stats.window_us, 250);
+  EXPECT_EQ(stats.disk_fetches, 2U);
+  EXPECT_DOUBLE_EQ(stats.stall_us, 100);
+  EXPECT_DOUBLE_EQ(stats.traffic.fetches_per_second, 0.3);
+  EXPECT_DOUBLE_EQ(stats.traffic.late_seconds, 50e-6);
+  EXPECT_DOUBLE_EQ(stats.traffic.reads_per_miss, 3);
+}
+
 }  // namespace
 }  // namespace engram::storage
