@@ -17,6 +17,7 @@ namespace engram::server {
 namespace {
 
 using ImportStream = TaskStream<v1::ImportProgress>;
+using RebalanceStream = TaskStream<v1::RebalanceProgress>;
 using VerifyStream = TaskStream<v1::VerifyProgress>;
 
 grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const absl::Status& status) {
@@ -94,6 +95,39 @@ absl::Status RunVerify(storage::TieredStore* store, const v1::VerifyRequest& req
   return status;
 }
 
+// A plan, if `plan` is not null, or how far one is.
+v1::RebalanceProgress ToMessage(const storage::RebalancePlan* plan,
+                                const storage::RebalanceState& state, bool done) {
+  v1::RebalanceProgress message;
+  if (plan != nullptr) ToProto(*plan, message.mutable_plan());
+  message.set_bytes_moved(state.bytes_moved);
+  message.set_bytes_total(state.bytes_total);
+  message.set_done(done);
+  return message;
+}
+
+absl::Status RunRebalance(storage::TieredStore* store, bool dry_run,
+                          const RebalanceStream::Emit& emit) {
+  if (dry_run) {
+    const auto plan = store->PlanRebalance();
+    if (!plan.ok()) return plan.status();
+    emit(ToMessage(&*plan, {.bytes_total = plan->bytes_to_move}, true), /*keep=*/true);
+    return absl::OkStatus();
+  }
+  bool first = true;
+  storage::RebalanceState last;
+  const absl::Status status = store->Rebalance(
+      [&](const storage::RebalancePlan& plan, const storage::RebalanceState& state) {
+        last = state;
+        const bool keep = std::exchange(first, false);
+        return emit(ToMessage(keep ? &plan : nullptr, state, false), keep);
+      });
+  spdlog::info("rebalancing moved {} of {} bytes of RAM: {}", last.bytes_moved, last.bytes_total,
+               status.ToString());
+  if (status.ok()) emit(ToMessage(nullptr, last, true), /*keep=*/true);
+  return status;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* AdminService::ListTables(grpc::CallbackServerContext* context,
@@ -153,13 +187,13 @@ grpc::ServerUnaryReactor* AdminService::Drop(grpc::CallbackServerContext* contex
 }
 
 void AdminService::BeginDrain() {
-  for (Tasks* tasks : {&imports_, &verifications_, &changes_}) {
+  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &changes_}) {
     tasks->Stop();
   }
 }
 
 void AdminService::AwaitTasks() {
-  for (Tasks* tasks : {&imports_, &verifications_, &changes_}) {
+  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &changes_}) {
     tasks->AwaitAll();
   }
 }
@@ -194,6 +228,14 @@ grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* co
   server->set_shared_memory_clients(shared.attachments);
   server->set_shared_memory_bytes(shared.bytes);
   return Finish(context, absl::OkStatus());
+}
+
+grpc::ServerWriteReactor<v1::RebalanceProgress>* AdminService::Rebalance(
+    grpc::CallbackServerContext* /*context*/, const v1::RebalanceRequest* request) {
+  return new RebalanceStream(&rebalancings_, [store = store_, dry_run = request->dry_run()](
+                                                 const RebalanceStream::Emit& emit) {
+    return RunRebalance(store, dry_run, emit);
+  });
 }
 
 grpc::ServerWriteReactor<v1::VerifyProgress>* AdminService::Verify(

@@ -42,7 +42,10 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   grpc::ServerWriteReactor<v1::VerifyProgress>* Verify(grpc::CallbackServerContext* context,
                                                        const v1::VerifyRequest* request) override;
 
-  // Stops imports and verifications, which then end with UNAVAILABLE.
+  grpc::ServerWriteReactor<v1::RebalanceProgress>* Rebalance(
+      grpc::CallbackServerContext* context, const v1::RebalanceRequest* request) override;
+
+  // Stops imports, verifications and rebalancings, which then end with UNAVAILABLE.
   // Refuses new ones, and changes of tables.
   void BeginDrain();
 
@@ -61,6 +64,7 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   // An import takes up to 512 MiB of memory.
   Tasks imports_{"imports", 2};
   Tasks verifications_{"verifications", 4};
+  Tasks rebalancings_{"rebalancings", 4};
   Tasks changes_{"changes of tables", 32};
 };
 

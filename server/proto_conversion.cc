@@ -78,6 +78,24 @@ void ToProto(const storage::PlacementStats& stats, v1::TablePlacement* message) 
   message->set_independent_groups(stats.independent_groups);
 }
 
+void ToProto(const storage::ShareOutcome& outcome, v1::ShareOutcome* message) {
+  message->set_bytes(outcome.bytes);
+  message->set_hit_ratio(outcome.hit_ratio);
+  message->set_reads_per_fetch(outcome.reads_per_fetch);
+  message->set_stall_us(outcome.stall_us);
+}
+
+void ToProto(const storage::TableShare& share, v1::TableShare* message) {
+  server::ToProto(share.identity, message->mutable_identity());
+  message->set_basis(static_cast<v1::ShareBasis>(share.basis));
+  message->set_window_us(share.window_us);
+  message->set_sampled_uses(share.sampled_uses);
+  message->set_fetches_per_second(share.traffic.fetches_per_second);
+  message->set_measured_hit_ratio(share.traffic.hit_ratio);
+  ToProto(share.now, message->mutable_now());
+  ToProto(share.planned, message->mutable_planned());
+}
+
 }  // namespace
 
 void ToProto(const storage::TableIdentity& identity, v1::TableIdentity* message) {
@@ -132,6 +150,13 @@ void ToProto(const storage::ImportProgress& progress, v1::ImportProgress* messag
   if (progress.imported.has_value()) {
     ToProto(*progress.imported, message->mutable_imported());
   }
+}
+
+void ToProto(const storage::RebalancePlan& plan, v1::RebalancePlan* message) {
+  for (const storage::TableShare& share : plan.tables) ToProto(share, message->add_tables());
+  message->set_budget_bytes(plan.budget_bytes);
+  message->set_bytes_to_move(plan.bytes_to_move);
+  message->set_worthwhile(plan.worthwhile);
 }
 
 storage::ImportOptions FromProto(const v1::ImportRequest& request) {

@@ -5,13 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "client/ctl/advice.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/connection.h"
 #include "client/ctl/json_output.h"
 #include "client/ctl/option_checks.h"
+#include "client/ctl/stall_advice.h"
+#include "client/ctl/stall_output.h"
 #include "client/ctl/table_names.h"
 #include "client/ctl/text_table.h"
 #include "client/ctl/units.h"
@@ -20,10 +25,21 @@ namespace engram::ctl {
 namespace {
 
 struct AdviseOptions {
-  std::string name;
+  std::vector<std::string> names;
   std::vector<uint64_t> ram_bytes;
   std::optional<double> target;
+  std::string target_stall;  // "1%" or "0.01"; empty: none
+  std::optional<double> tokens_per_second;
 };
+
+// "1%" or "0.01": above 0, at most 1.
+std::optional<double> ParseFraction(absl::string_view text) {
+  const bool percent = absl::ConsumeSuffix(&text, "%");
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value)) return std::nullopt;
+  if (percent) value /= 100;
+  return value > 0 && value <= 1 ? std::optional(value) : std::nullopt;
+}
 
 std::string Percent(double ratio) { return absl::StrFormat("%.1f %%", 100 * ratio); }
 
@@ -73,26 +89,51 @@ Json AdviceJson(const Advice& advice, const std::vector<SizeAdvice>& sizes,
   return json;
 }
 
-absl::Status RunAdvise(const CommandContext& context, const AdviseOptions& options) {
-  Connection connection(context.address);
+absl::StatusOr<Advice> Predict(Connection& connection, const std::string& name) {
   v1::GetStatsRequest request;
-  request.set_name(options.name);
+  request.set_name(name);
   const auto stats = connection.Call(&Connection::Stub::GetStats, request);
   if (!stats.ok()) return stats.status();
-  const absl::StatusOr<Advice> advice = Advice::Create(*stats);
-  if (!advice.ok()) return advice.status();
+  return Advice::Create(*stats);
+}
+
+// Prints what is known of one table, or returns it if JSON is wanted.
+Json Advise(const CommandContext& context, const AdviseOptions& options, const Advice& advice) {
   std::vector<SizeAdvice> sizes;
   for (const uint64_t bytes : options.ram_bytes) {
-    sizes.push_back(advice->ForBytes(static_cast<double>(bytes)));
+    sizes.push_back(advice.ForBytes(static_cast<double>(bytes)));
   }
-  if (options.ram_bytes.empty()) sizes = advice->Simulated();
+  if (options.ram_bytes.empty()) sizes = advice.Simulated();
   std::optional<TargetAdvice> target;
-  if (options.target.has_value()) target = advice->ForHitRatio(*options.target);
-  if (context.json) {
-    PrintJson(AdviceJson(*advice, sizes, target), context.console.out);
-  } else {
-    PrintAdvice(*advice, sizes, target, context.console.out);
+  if (options.target.has_value()) target = advice.ForHitRatio(*options.target);
+  if (context.json) return AdviceJson(advice, sizes, target);
+  PrintAdvice(advice, sizes, target, context.console.out);
+  return {};
+}
+
+absl::Status RunAdvise(const CommandContext& context, const AdviseOptions& options) {
+  Connection connection(context.address);
+  std::vector<Advice> tables;
+  for (const std::string& name : options.names) {
+    absl::StatusOr<Advice> advice = Predict(connection, name);
+    if (!advice.ok()) return advice.status();
+    tables.push_back(*std::move(advice));
   }
+  std::optional<StallTarget> target;
+  if (const auto limit = ParseFraction(options.target_stall); limit.has_value()) {
+    const auto advice = StallAdvice::Create(tables, options.tokens_per_second);
+    if (!advice.ok()) return advice.status();
+    target = advice->ForTarget(*limit);
+  }
+  Json json = {{"tables", Json::array()}};
+  for (const Advice& advice : tables) json["tables"].push_back(Advise(context, options, advice));
+  if (tables.size() == 1) json = Json(json["tables"][0]);
+  if (target.has_value() && context.json) {
+    json["target_stall"] = StallTargetJson(*target, tables);
+  } else if (target.has_value()) {
+    PrintStallTarget(*target, tables, context.console.out);
+  }
+  if (context.json) PrintJson(json, context.console.out);
   return absl::OkStatus();
 }
 
@@ -104,9 +145,10 @@ void AddAdviseCommand(CommandLine& line) {
       {.name = "advise",
        .summary = "Predict from the live traffic what other RAM sizes would serve of a table",
        .example = "engramctl advise deepseek-v4.1-flash/layer1 --ram 8GB --ram 32GB "
-                  "--target-hit 0.7"},
+                  "--target-hit 0.7\n"
+                  "engramctl advise v41/layer1 v41/layer14 --target-stall 1% --tokens-per-s 100"},
       [options](const CommandContext& context) { return RunAdvise(context, *options); });
-  app->add_option("TABLE", options->name, "The table; its published version counts")
+  app->add_option("TABLE", options->names, "Tables; of each the published version counts")
       ->required()
       ->check(NotEmpty());
   app->add_option("--ram", options->ram_bytes,
@@ -117,6 +159,22 @@ void AddAdviseCommand(CommandLine& line) {
   app->add_option("--target-hit", options->target, "Say how much RAM has this hit ratio, 0 to 1")
       ->check(CLI::Range(0.0, 1.0).description(""))
       ->type_name("RATIO");
+  CLI::Option* const stall =
+      app->add_option("--target-stall", options->target_stall,
+                      "Say how much RAM of the tables together keeps the time that a stream waits "
+                      "for rows below this part of its time: 1% or 0.01")
+          ->check(CLI::Validator(
+              [](const std::string& text) {
+                return ParseFraction(text).has_value() ? std::string()
+                                                       : "\"" + text + "\" is no part of a whole";
+              },
+              ""))
+          ->type_name("PART");
+  app->add_option("--tokens-per-s", options->tokens_per_second,
+                  "Of the stream; otherwise the fetches measured are taken for its tokens")
+      ->check(AboveZero())
+      ->type_name("N")
+      ->needs(stall);
 }
 
 }  // namespace engram::ctl

@@ -13,6 +13,7 @@ void AddPublishCommand(CommandLine& line);
 void AddDropCommand(CommandLine& line);
 void AddStatsCommand(CommandLine& line);
 void AddAdviseCommand(CommandLine& line);
+void AddRebalanceCommand(CommandLine& line);
 void AddFetchCommand(CommandLine& line);
 void AddVerifyCommand(CommandLine& line);
 void AddReplayCommand(CommandLine& line);

@@ -14,6 +14,7 @@ int RunEngramctl(int argc, const char* const* argv, const Console& console) {
   AddDropCommand(line);
   AddStatsCommand(line);
   AddAdviseCommand(line);
+  AddRebalanceCommand(line);
   AddFetchCommand(line);
   AddVerifyCommand(line);
   AddReplayCommand(line);

@@ -40,7 +40,7 @@ def generate_stubs(proto_dir, out_dir):
     if plugin is None:
         sys.exit("python_client.py: grpc_python_plugin is missing (protobuf-compiler-grpc)")
     protos = [os.path.join(proto_dir, "engram/v1", name)
-              for name in ("engram.proto", "engram_admin.proto")]
+              for name in ("engram.proto", "engram_placement.proto", "engram_admin.proto")]
     subprocess.run(["protoc", f"--proto_path={proto_dir}", f"--python_out={out_dir}",
                     f"--grpc_python_out={out_dir}", f"--plugin=protoc-gen-grpc_python={plugin}",
                     *protos], check=True)

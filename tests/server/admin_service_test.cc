@@ -225,6 +225,20 @@ TEST_F(AdminServiceTest, VerifyFindsADamagedByte) {
   EXPECT_THAT(status, IsStatus(StatusCode::DATA_LOSS, "row "));
 }
 
+TEST_F(AdminServiceTest, RebalancingNeedsTraffic) {
+  StartServer();
+  ImportModel();
+  for (const bool dry_run : {true, false}) {
+    v1::RebalanceRequest request;
+    request.set_dry_run(dry_run);
+    grpc::ClientContext context;
+    const auto reader = admin_->Rebalance(&context, request);
+    v1::RebalanceProgress progress;
+    EXPECT_FALSE(reader->Read(&progress));
+    EXPECT_THAT(reader->Finish(), IsStatus(StatusCode::FAILED_PRECONDITION, "too little traffic"));
+  }
+}
+
 TEST_F(AdminServiceTest, AnImportThatItsCallerClosesIsWholeOrNotThere) {
   StartServer();
   for (int i = 0; i < 10; ++i) {

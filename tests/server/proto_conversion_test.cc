@@ -33,5 +33,46 @@ TEST(ProtoConversionTest, UsageOfATable) {
   EXPECT_EQ(usage.hit_ratios(0).bytes(), 200'000);
 }
 
+TEST(ProtoConversionTest, PlacementOfATable) {
+  storage::TableStats stats;
+  stats.placement = {
+      .window_us = 250,
+      .entitled_bytes = 1000,
+      .disk_fetches = 3,
+      .stall_us = 700,
+      .traffic = {.fetches_per_second = 50, .late_seconds = 2e-3, .reads_per_miss = 8},
+      .independent_groups = 1.5};
+  v1::TableStats message;
+  ToProto(stats, &message);
+  EXPECT_EQ(message.placement().window_us(), 250);
+  EXPECT_FALSE(message.placement().has_fixed_share());
+  EXPECT_EQ(message.placement().entitled_bytes(), 1000);
+  EXPECT_EQ(message.placement().stall_us(), 700);
+  EXPECT_EQ(message.placement().late_us(), 2000);
+  EXPECT_EQ(message.placement().independent_groups(), 1.5);
+  stats.placement.fixed_share = 0.25;
+  ToProto(stats, &message);
+  EXPECT_EQ(message.placement().fixed_share(), 0.25);
+}
+
+TEST(ProtoConversionTest, PlanOfARebalancing) {
+  storage::TableShare share;
+  share.identity.name = "t";
+  share.basis = storage::ShareBasis::kFixed;
+  share.traffic.fetches_per_second = 50;
+  share.now = {.bytes = 10, .hit_ratio = 0.5, .reads_per_fetch = 4, .stall_us = 9};
+  share.planned = {.bytes = 20, .hit_ratio = 0.75};
+  v1::RebalancePlan message;
+  ToProto(storage::RebalancePlan{.tables = {share}, .budget_bytes = 100, .bytes_to_move = 7},
+          &message);
+  EXPECT_EQ(message.budget_bytes(), 100);
+  EXPECT_EQ(message.bytes_to_move(), 7);
+  ASSERT_EQ(message.tables_size(), 1);
+  EXPECT_EQ(message.tables(0).identity().name(), "t");
+  EXPECT_EQ(message.tables(0).basis(), v1::SHARE_BASIS_FIXED);
+  EXPECT_EQ(message.tables(0).now().stall_us(), 9);
+  EXPECT_EQ(message.tables(0).planned().hit_ratio(), 0.75);
+}
+
 }  // namespace
 }  // namespace engram::server

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "client/ctl/advice.h"
+#include "client/ctl/stall_advice.h"
 #include "tests/client/ctl/ctl_testing.h"
 #include "tests/client/ctl/fake_daemon_testing.h"
 
@@ -87,6 +88,71 @@ TEST(AdviseCommandTest, PrintsSizesAndTheTarget) {
       RunCtl({"advise", "t", "--json", "--target-hit", "0.9", "--address", daemon.address()});
   EXPECT_EQ(out.json()["sizes"].size(), 3u);
   EXPECT_TRUE(out.json()["target"]["ram_bytes"].is_null());
+}
+
+// Half of the fetches of three groups need NVMe, as if two were independent, and then are 1 ms
+// late.
+v1::GetStatsResponse StallStats() {
+  v1::GetStatsResponse stats = Stats();
+  v1::TablePlacement* const placement = stats.mutable_tables(0)->mutable_placement();
+  placement->set_fetches_per_second(50);
+  placement->set_groups_per_fetch(3);
+  placement->set_disk_share(0.5);
+  placement->set_late_us(1000);
+  placement->set_reads_per_miss(4);
+  placement->set_independent_groups(2);
+  return stats;
+}
+
+TEST(StallAdviceTest, FindsTheRamForAStall) {
+  const auto table = Advice::Create(StallStats());
+  ASSERT_TRUE(table.ok()) << table.status();
+  const auto advice = StallAdvice::Create({*table}, 100);
+  ASSERT_TRUE(advice.ok()) << advice.status();
+  const StallTarget target = advice->ForTarget(0.1 * (1 - 0.6 * 0.6));
+  EXPECT_TRUE(target.reached);
+  EXPECT_THAT(target.bytes(), DoubleNear(4e6, 100));
+  EXPECT_THAT(target.tables[0].hit_ratio, DoubleNear(0.6, 1e-4));
+  EXPECT_THAT(target.tables[0].stall_us, DoubleNear(640, 0.1));
+  EXPECT_THAT(target.reads_per_second(), DoubleNear(100 * 0.4 * 3 * 4, 0.1));
+  const StallTarget beyond = advice->ForTarget(0.01);
+  EXPECT_FALSE(beyond.reached);
+  EXPECT_THAT(beyond.bytes(), DoubleNear(16e6, 1));
+  EXPECT_THAT(beyond.stall, DoubleNear(0.036, 1e-9));
+  EXPECT_EQ(advice->ForTarget(1).bytes(), 0);
+}
+
+TEST(StallAdviceTest, GivesNothingToTheTableWhoseWindowHidesItAll) {
+  v1::GetStatsResponse hidden = StallStats();
+  hidden.mutable_tables(0)->mutable_placement()->set_late_us(0);
+  const auto advice =
+      StallAdvice::Create({*Advice::Create(StallStats()), *Advice::Create(hidden)}, std::nullopt);
+  ASSERT_TRUE(advice.ok()) << advice.status();
+  const StallTarget target = advice->ForTarget(0.05 * (1 - 0.6 * 0.6));
+  EXPECT_THAT(target.tables[0].bytes, DoubleNear(4e6, 100));
+  EXPECT_EQ(target.tables[1].bytes, 0);
+  EXPECT_EQ(target.tables[1].fetches_per_second, 50);
+}
+
+TEST(StallAdviceTest, RefusesWhatWasNotMeasured) {
+  EXPECT_THAT(StallAdvice::Create({*Advice::Create(Stats())}, 100).status().message(),
+              HasSubstr("no fetch of t version 3 needed NVMe lately"));
+}
+
+TEST(AdviseCommandTest, PrintsTheStallTarget) {
+  FakeDaemon daemon;
+  daemon.stats = StallStats();
+  const Outcome text = RunCtl({"advise", "t", "--target-stall", "6.4%", "--tokens-per-s", "100",
+                               "--address", daemon.address()});
+  EXPECT_EQ(text.exit_code, kSuccess) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("a stall of 6.4 % needs 4.00 MB of RAM, and leaves 480 NVMe "
+                                  "reads/s\n"));
+  const Outcome json = RunCtl(
+      {"advise", "t", "t", "--json", "--target-stall", "0.01", "--address", daemon.address()});
+  EXPECT_EQ(json.json()["tables"].size(), 2u);
+  EXPECT_EQ(json.json()["target_stall"]["reached"], false);
+  EXPECT_EQ(RunCtl({"advise", "t", "--target-stall", "lots"}).exit_code, kUsage);
+  EXPECT_EQ(RunCtl({"advise", "t", "--tokens-per-s", "5"}).exit_code, kUsage);
 }
 
 TEST_F(CtlTest, AdviceNeedsTraffic) {

@@ -39,6 +39,15 @@ grpc::Status FakeDaemon::Import(grpc::ServerContext* context, const v1::ImportRe
   return AwaitCancellation(context);
 }
 
+grpc::Status FakeDaemon::Rebalance(grpc::ServerContext* context,
+                                   const v1::RebalanceRequest* request,
+                                   grpc::ServerWriter<v1::RebalanceProgress>* writer) {
+  rebalance_request = *request;
+  for (const v1::RebalanceProgress& message : rebalance_progress) writer->Write(message);
+  const bool done = !rebalance_progress.empty() && rebalance_progress.back().done();
+  return done ? grpc::Status::OK : AwaitCancellation(context);
+}
+
 grpc::Status FakeDaemon::Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
                                 grpc::ServerWriter<v1::VerifyProgress>* writer) {
   v1::VerifyProgress message;

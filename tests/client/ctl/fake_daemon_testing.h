@@ -29,6 +29,10 @@ class FakeDaemon : public v1::EngramAdmin::Service {
   // Tells that a caller closed the call; there may be one.
   absl::Notification cancelled;
 
+  // What Rebalance sends. It then waits for the caller to close the call, unless the last is done.
+  std::vector<v1::RebalanceProgress> rebalance_progress;
+  v1::RebalanceRequest rebalance_request;
+
   // What GetStats answers.
   v1::GetStatsResponse stats;
 
@@ -36,6 +40,8 @@ class FakeDaemon : public v1::EngramAdmin::Service {
                         v1::GetStatsResponse* response) override;
   grpc::Status Import(grpc::ServerContext* context, const v1::ImportRequest* request,
                       grpc::ServerWriter<v1::ImportProgress>* writer) override;
+  grpc::Status Rebalance(grpc::ServerContext* context, const v1::RebalanceRequest* request,
+                         grpc::ServerWriter<v1::RebalanceProgress>* writer) override;
   grpc::Status Verify(grpc::ServerContext* context, const v1::VerifyRequest* request,
                       grpc::ServerWriter<v1::VerifyProgress>* writer) override;
 
