@@ -140,7 +140,10 @@ SharePlan PlanShares(absl::Span<const ShareCandidate> candidates, uint64_t budge
   DivideBySize(candidates, all, left, &plan.bytes);
   plan.cost_now = CostOf(candidates, known, [&](size_t i) { return candidates[i].current_bytes; });
   plan.cost_planned = CostOf(candidates, known, [&](size_t i) { return plan.bytes[i]; });
-  plan.worthwhile = plan.cost_planned <= (1 - kLeastGain) * plan.cost_now && plan.cost_now > 0;
+  const double cost_least =
+      CostOf(candidates, known, [&](size_t i) { return candidates[i].most_bytes; });
+  const double gain = plan.cost_now - plan.cost_planned;
+  plan.worthwhile = gain > 0 && gain >= kLeastGain * (plan.cost_now - cost_least);
   return plan;
 }
 

@@ -29,7 +29,8 @@ struct SharePlan {
   bool worthwhile = false;
 };
 
-inline constexpr double kLeastGain = 0.02;  // of the cost
+// Of what the cost would fall by if each table had most_bytes: the rest no division changes.
+inline constexpr double kLeastGain = 0.02;
 
 // Divides the budget so that the sum of the costs is least: from least_bytes on, the next bytes go
 // to the table that saves most for each (Fox, "Discrete optimization via marginal analysis",

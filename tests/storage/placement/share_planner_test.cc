@@ -70,6 +70,12 @@ TEST(SharePlannerTest, TooSmallABudgetIsNotExceeded) {
   EXPECT_THAT(PlanShares({a}, 0).bytes, ElementsAre(0u));
 }
 
+TEST(SharePlannerTest, ACostThatNoRamLowersHidesNoGain) {
+  ShareCandidate a = Halving(16, 1e7);
+  a.cost = [cost = a.cost](double bytes) { return 1000 + cost(bytes); };
+  EXPECT_TRUE(PlanShares({a, Halving(1, 1e7)}, 100 * kMiB).worthwhile);
+}
+
 TEST(SharePlannerTest, NothingToSaveIsNotWorthAChange) {
   EXPECT_FALSE(PlanShares({Halving(0, 1e7), Halving(0, 1e7)}, 100 * kMiB).worthwhile);
 }
