@@ -99,6 +99,21 @@ CLI::Option* AddTableValues(CLI::App* app, const std::string& name, const std::s
       ->type_name(type);
 }
 
+CLI::Option* AddSeconds(CLI::App* app, const std::string& name, absl::Duration* value,
+                        const std::string& help) {
+  return app
+      ->add_option_function<double>(
+          name, [value](double seconds) { *value = absl::Seconds(seconds); }, help)
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            double seconds = 0;  // NaN is a number to SimpleAtod, and fails both comparisons
+            const bool valid = absl::SimpleAtod(text, &seconds) && seconds >= 0 && seconds <= 86400;
+            return valid ? std::string() : absl::StrCat("'", text, "' is not 0 to 86400 seconds");
+          },
+          ""))
+      ->type_name("SECONDS");
+}
+
 void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
   const std::string group = "Store";
   app->add_option("--data-dir", options->data_dir, "Directory of the tables; created if absent")
@@ -124,6 +139,10 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
   AddTableValues(app, "--ram-share", "TABLE=FRACTION", &options->ram_shares, ParseTableFraction,
                  "The part of the RAM budget that a table is entitled to, e.g. v41/layer1=0.3; the "
                  "others share the rest by what it saves; may be given more than once")
+      ->group(group);
+  AddSeconds(app, "--hot-set-seconds", &options->hot_set_period,
+             "How often to save which groups RAM holds, so that a restart brings them back; 0 for "
+             "never [60]")
       ->group(group);
   app->add_option("--io-threads", options->io_threads, "Threads that read from disk")
       ->capture_default_str()
@@ -197,18 +216,9 @@ void AddLimitFlags(CLI::App* app, DaemonFlags* flags) {
                   "Most unanswered fetches of one stream")
       ->capture_default_str()
       ->group(group);
-  app->add_option_function<double>(
-         "--drain-seconds",
-         [flags](double seconds) { flags->drain_grace = absl::Seconds(seconds); },
-         "How long calls under way may take after SIGTERM; a second signal ends it at once [30]")
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            double seconds = 0;  // NaN is a number to SimpleAtod, and fails both comparisons
-            const bool valid = absl::SimpleAtod(text, &seconds) && seconds >= 0 && seconds <= 86400;
-            return valid ? std::string() : absl::StrCat("'", text, "' is not 0 to 86400 seconds");
-          },
-          ""))
-      ->type_name("SECONDS")
+  AddSeconds(
+      app, "--drain-seconds", &flags->drain_grace,
+      "How long calls under way may take after SIGTERM; a second signal ends it at once [30]")
       ->group(group);
 }
 

@@ -135,6 +135,7 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   ToProto(v1::TIER_WARM, stats.warm, message->add_tiers());
   ToProto(v1::TIER_COLD, stats.cold, message->add_tiers());
   ToProto(stats.fetch_latency, message->mutable_fetch_latency());
+  message->set_loading_groups_left(stats.loading_groups_left);
   if (stats.usage.has_value()) ToProto(*stats.usage, message->mutable_usage());
   ToProto(stats.placement, message->mutable_placement());
 }

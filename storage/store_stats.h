@@ -108,8 +108,9 @@ struct TableStats {
   TableIdentity identity;
   TableSpec spec;
   bool published = false;
-  uint64_t fetches = 0;       // answered with rows
-  uint64_t fetch_errors = 0;  // answered with an error
+  uint64_t loading_groups_left = 0;  // of those that RAM held before a restart
+  uint64_t fetches = 0;              // answered with rows
+  uint64_t fetch_errors = 0;         // answered with an error
   uint64_t groups = 0;
   TierStats ram;
   TierStats warm;  // all 0 without a warm tier

@@ -58,6 +58,7 @@ TieredStoreImpl::TieredStoreImpl(const StoreOptions& options, std::unique_ptr<Re
     : options_(options),
       engine_(std::move(engine)),
       ram_(options.ram_budget_bytes),
+      hot_({.folder = options.data_dir + "/hot", .period = options.hot_set_period}),
       scheduler_(options.io_threads) {}
 
 absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
@@ -118,6 +119,7 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     placement_.AddStep("placement", kPlacementPeriod, [this](absl::Time now) { PlaceRows(now); });
   }
   LogAbsentTables();
+  hot_.Start();
   placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
   placement_.AddStep("balance", kBalancePeriod, [this](absl::Time) { BalanceRam(); });
   return absl::OkStatus();
@@ -202,6 +204,7 @@ std::shared_ptr<TableVersion> TieredStoreImpl::Register(const CatalogEntry& entr
   auto table = std::make_shared<TableVersion>(info, std::move(cold), std::move(cache),
                                               std::move(warm), window);
   registry_.Add(table, info.published);
+  hot_.Add(entry.uid, table);
   return table;
 }
 
@@ -285,6 +288,7 @@ absl::StatusOr<std::vector<TableIdentity>> TieredStoreImpl::Drop(absl::string_vi
     const TableIdentity& identity = entry.info.identity;
     if (auto table = registry_.Remove(identity.name, identity.version); table != nullptr) {
       table->cold().MarkDropped();
+      hot_.Drop(entry.uid);
       if (table->warm() != nullptr) table->warm()->MarkDropped();
       tables.push_back(std::move(table));
     }

@@ -59,6 +59,9 @@ struct StoreOptions {
   // Hard limit of the disk that the warm tiers of all tables take, in data_dir beside the tables.
   // 0: no warm tiers.
   uint64_t warm_budget_bytes = 0;
+  // How often what RAM holds is saved, so that a restart brings it back; at the end it is saved as
+  // well. 0: never, nor is it loaded.
+  absl::Duration hot_set_period = absl::Seconds(60);
   int io_threads = 4;
   ReadEngineOptions read_engine{};
 };

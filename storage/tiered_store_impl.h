@@ -17,6 +17,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/cold/database.h"
 #include "storage/cold/database_impl.h"
+#include "storage/fetch/hot_sets.h"
 #include "storage/fetch/io_scheduler.h"
 #include "storage/fetch/placement_thread.h"
 #include "storage/fetch/whole_table_loader.h"
@@ -102,6 +103,7 @@ class TieredStoreImpl final : public TieredStore {
   WholeTableLoader loader_;
   absl::Mutex balance_mutex_;  // held by whoever changes shares of RAM
   bool rebalancing_ ABSL_GUARDED_BY(balance_mutex_) = false;
+  HotSets hot_;                // saves what fetches left in RAM when these are over
   IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use
   PlacementThread placement_;  // likewise
 

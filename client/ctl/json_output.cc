@@ -68,6 +68,7 @@ Json TableJson(const v1::TableStats& table) {
   json["fetches"] = table.fetches();
   json["fetch_errors"] = table.fetch_errors();
   json["groups"] = table.groups();
+  json["loading_groups_left"] = table.loading_groups_left();
   json["fetch_latency"] = LatencyJson(table.fetch_latency());
   json["tiers"] = Json::array();
   for (const v1::TierStats& tier : table.tiers()) json["tiers"].push_back(TierJson(tier));

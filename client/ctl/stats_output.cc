@@ -100,6 +100,10 @@ void PrintTable(const v1::TableStats& table, std::ostream& out) {
       << ", groups: " << FormatCount(table.groups()) << "\n"
       << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
   if (table.has_placement()) PrintPlacement(table.placement(), out);
+  if (table.loading_groups_left() > 0) {
+    out << "  loading what RAM held before the start: " << FormatCount(table.loading_groups_left())
+        << " groups left\n";
+  }
   PrintTiers(table, out);
   PrintUsage(table.usage(), out);
 }

@@ -30,6 +30,7 @@ TableStats TableVersion::Stats() const {
       .bytes_used = cold_rows_used_.load(std::memory_order_relaxed) * info_.spec.row_bytes,
       .read_latency = cold_latency_.Stats()};
   stats.warm = WarmStats();
+  stats.loading_groups_left = loading_groups_left();
   stats.fetch_latency = fetch_latency_.Stats();
   if (ram_->usage() != nullptr) stats.usage = ram_->usage()->Report();
   stats.placement = PlacementOf();

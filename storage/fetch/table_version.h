@@ -78,6 +78,19 @@ class TableVersion final : public Table {
     warm_latency_.Record(duration);
   }
 
+  // Groups of a hot set that a loader has yet to look at; its file stays as it is until then.
+  void SetLoadingGroupsLeft(uint64_t groups) {
+    loading_groups_left_.store(groups, std::memory_order_release);
+  }
+  uint64_t loading_groups_left() const {
+    return loading_groups_left_.load(std::memory_order_acquire);
+  }
+
+  // A number that is the same as before if RAM was neither changed nor looked into.
+  uint64_t RamChanges() const {
+    return groups_.load(std::memory_order_relaxed) + ram_->Stats().admissions;
+  }
+
   // Takes in what was fetched since the last call, for Stats and Traffic. `now` never goes back.
   void MeterTraffic(absl::Time now) ABSL_LOCKS_EXCLUDED(meter_mutex_);
 
@@ -98,6 +111,7 @@ class TableVersion final : public Table {
   const std::unique_ptr<WarmTier> warm_;
   const std::unique_ptr<RamTier> ram_;
 
+  std::atomic<uint64_t> loading_groups_left_{0};
   std::atomic<uint64_t> fetches_{0};
   std::atomic<uint64_t> fetch_errors_{0};
   std::atomic<uint64_t> disk_fetches_{0};

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/types/span.h"
+#include "storage/placement/group_history.h"
 
 namespace engram::storage {
 
@@ -51,6 +53,22 @@ class EvictionPolicy {
 
   // The slot that is worth least of these: at least one, all occupied.
   virtual SlotId PickVictimAmong(absl::Span<const SlotId> slots) = 0;
+
+  // What is known of the group in a slot: uses is 0 if none is there.
+  virtual GroupPast PastOf(SlotId slot) const = 0;
+  // What the group in an occupied slot is worth, at least 0: only to be compared.
+  virtual float WorthOf(SlotId slot) const = 0;
+
+  // OnInsert and PickVictim for a group whose past, at least one use, was learned elsewhere, and
+  // which is not used now. One that gets no slot is remembered.
+  virtual void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) = 0;
+  virtual std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) = 0;
+
+  // What was learned of groups in general, as numbers that Teach of another policy of this kind
+  // understands; it returns false, and learns nothing, where it does not. May be called before
+  // Init.
+  virtual std::vector<float> Knowledge() const = 0;
+  virtual bool Teach(absl::Span<const float> knowledge) = 0;
 };
 
 }  // namespace engram::storage

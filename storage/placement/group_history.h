@@ -9,6 +9,18 @@
 
 namespace engram::storage {
 
+// The clock of a table: one tick for so many uses of its groups.
+inline constexpr uint32_t kUsesPerTick = 16;
+
+// A group's past as it may be told to another policy, of this process or the next.
+struct GroupPast {
+  uint32_t age = 0;  // ticks since the last use
+  uint8_t uses = 0;  // up to 255; 0: nothing is known
+  uint8_t gap = 0;   // as GroupHistory::gap
+
+  friend bool operator==(const GroupPast&, const GroupPast&) = default;
+};
+
 // Eight bytes, kept with a group's slot, and for some time after its eviction. Time is told by the
 // uses of all groups of a table, in ticks of some uses.
 struct GroupHistory {
@@ -18,10 +30,20 @@ struct GroupHistory {
   uint8_t order = 0;      // index of the n-gram order
   bool sampled = false;   // whether its returns are recorded while it is held
 
+  static GroupHistory Of(const GroupPast& past, uint32_t order, uint32_t now) {
+    return {.last_use = now - past.age,
+            .uses = past.uses,
+            .gap = past.gap,
+            .order = static_cast<uint8_t>(order)};
+  }
+  GroupPast Past(uint32_t now) const { return {.age = Age(now), .uses = uses, .gap = gap}; }
+
   uint32_t Age(uint32_t now) const { return now - last_use; }
 
+  static uint8_t GapOf(uint32_t ticks) { return static_cast<uint8_t>(std::bit_width(ticks / 2)); }
+
   void AddUse(uint32_t now) {
-    if (uses > 0) gap = static_cast<uint8_t>(std::bit_width(Age(now) / 2));
+    if (uses > 0) gap = GapOf(Age(now));
     uses = static_cast<uint8_t>(std::min(uses + 1, int{std::numeric_limits<uint8_t>::max()}));
     last_use = now;
   }

@@ -12,6 +12,10 @@ constexpr float kPriorReturns = 20;
 // Likewise of the wider rates against the first guess.
 constexpr float kGuessedReturns = 5;
 
+// What is seen fades, and never comes near.
+constexpr float kMaxReturns = 4e9F;
+constexpr float kMaxWaits = 1e30F;
+
 // Before anything is known: a group with n uses comes back at a rate of about n / (3 age).
 float GuessedRate(uint32_t use_step, float age) {
   return static_cast<float>(use_step + 1) / (3 * age);
@@ -80,6 +84,34 @@ void ReuseModel::Refresh(float keep) {
     }
   }
   next_turn_ = (next_turn_ + 1) % turns();
+}
+
+std::vector<float> ReuseModel::Observations() const {
+  std::vector<float> observations;
+  observations.reserve(returns_.size() + waits_.size());
+  for (const std::atomic<uint32_t>& returns : returns_) {
+    observations.push_back(static_cast<float>(returns.load(std::memory_order_relaxed)));
+  }
+  observations.insert(observations.end(), waits_.begin(), waits_.end());
+  return observations;
+}
+
+bool ReuseModel::Restore(absl::Span<const float> observations) {
+  const size_t cells = returns_.size();
+  if (observations.size() != 2 * cells) return false;
+  const auto within = [](absl::Span<const float> numbers, float most) {
+    return std::all_of(numbers.begin(), numbers.end(),
+                       [most](float number) { return number >= 0 && number <= most; });
+  };
+  if (!within(observations.first(cells), kMaxReturns)) return false;
+  if (!within(observations.subspan(cells), kMaxWaits)) return false;
+  for (size_t cell = 0; cell < cells; ++cell) {
+    returns_[cell].store(static_cast<uint32_t>(observations[cell]), std::memory_order_relaxed);
+  }
+  std::copy(observations.begin() + static_cast<ptrdiff_t>(cells), observations.end(),
+            waits_.begin());
+  for (uint32_t turn = 0; turn < turns(); ++turn) Refresh(1);
+  return true;
 }
 
 ReuseModel::Rates ReuseModel::WiderRates(uint32_t first_class, uint32_t use_step) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "storage/placement/group_history.h"
 
 namespace engram::storage {
@@ -38,6 +39,11 @@ class ReuseModel {
   // observations fade to the share `keep`. Takes some ten microseconds; `turns` calls make a round.
   void Refresh(float keep);
   uint32_t turns() const { return orders_ * kUseSteps; }
+
+  // What was seen, as numbers that Restore of a model of as many orders takes in place of what that
+  // one saw. It returns false, and does nothing, with numbers that no such model gives.
+  std::vector<float> Observations() const;
+  bool Restore(absl::Span<const float> observations);
 
   // Returns to be expected a tick of holding the slot: what has more is worth more.
   float Rank(const GroupHistory& history, uint32_t now) const {

@@ -24,6 +24,8 @@ constexpr uint64_t kRefreshesPerTurnover = 32;
 // Returns of groups that are held are recorded for one group in eight.
 constexpr uint32_t kSampling = 8;
 
+bool IsSampled(const GroupKey& group) { return (group.hash >> 32) % kSampling == 0; }
+
 std::atomic_ref<uint64_t> Atomic(uint64_t& word) { return std::atomic_ref<uint64_t>(word); }
 
 uint64_t OwnBytes(uint64_t slots) {
@@ -78,14 +80,37 @@ void ReusePolicy::OnHit(absl::Span<const SlotId> slots) {
 GroupHistory ReusePolicy::WithUse(const std::optional<GroupHistory>& past, const GroupKey& group,
                                   uint32_t now) {
   GroupHistory history = past.value_or(GroupHistory{.order = static_cast<uint8_t>(group.order)});
-  history.sampled = (group.hash >> 32) % kSampling == 0;
+  history.sampled = IsSampled(group);
   history.AddUse(now);
   return history;
 }
 
-void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
-  assert(slot < slots_);
+GroupHistory ReusePolicy::Recall(const GroupKey& group, const GroupPast& past, uint32_t now) const {
+  GroupHistory history = GroupHistory::Of(past, group.order, now);
+  if (const auto ghost = ghosts_.Find(group.hash); ghost.has_value()) {
+    // Whichever says less of when the group was used says how often it was beside that.
+    const int uses = int{ghost->uses} + past.uses;
+    if (ghost->Age(now) < past.age) history = *ghost;
+    history.uses = static_cast<uint8_t>(std::min(uses, 255));
+  }
+  history.sampled = IsSampled(group);
+  return history;
+}
+
+void ReusePolicy::OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) {
+  const GroupHistory history = Recall(group, past, Now());
+  ghosts_.Remove(group.hash);
+  Occupy(slot, history);
+}
+
+void ReusePolicy::Occupy(SlotId slot, const GroupHistory& history) {
+  assert(slot < slots_ && history.uses > 0);
   end_ = std::max(end_, slot + 1);
+  Store(slot, history);
+  AddCandidate(slot);
+}
+
+void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
   const uint64_t uses = uses_.fetch_add(1, std::memory_order_relaxed);
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
   const std::optional<GroupHistory> past = ghosts_.Find(group.hash);
@@ -93,8 +118,7 @@ void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
     model_.RecordReturn(*past, now, 1);
     ghosts_.Remove(group.hash);
   }
-  Store(slot, WithUse(past, group, now));
-  AddCandidate(slot);
+  Occupy(slot, WithUse(past, group, now));
 }
 
 void ReusePolicy::OnRemove(SlotId slot, const GroupKey& group) {
@@ -113,18 +137,32 @@ uint64_t ReusePolicy::Random(uint64_t below) {  // Marsaglia's xorshift
 std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
   const uint64_t uses = uses_.load(std::memory_order_relaxed);
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  const std::optional<GroupHistory> past = ghosts_.Find(newcomer.hash);
+  const auto victim = PickVictimWorthLess(newcomer, WithUse(past, newcomer, now), uses);
+  if (!victim.has_value()) {
+    uses_.fetch_add(1, std::memory_order_relaxed);
+    if (past.has_value()) model_.RecordReturn(*past, now, 1);
+  }
+  return victim;
+}
+
+std::optional<SlotId> ReusePolicy::PickVictimFor(const GroupKey& group, const GroupPast& past) {
+  const uint64_t uses = uses_.load(std::memory_order_relaxed);
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
+  return PickVictimWorthLess(group, Recall(group, past, now), uses);
+}
+
+std::optional<SlotId> ReusePolicy::PickVictimWorthLess(const GroupKey& group,
+                                                       const GroupHistory& history, uint64_t uses) {
+  const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
   Learn(uses);
   LookAround(uses);
   RankedSlots ranked;
   const size_t count = RankCandidates(now, &ranked);
   if (count == 0) return FirstOccupied();
   const Ranked victim = *std::min_element(ranked.begin(), ranked.begin() + count);
-  const std::optional<GroupHistory> past = ghosts_.Find(newcomer.hash);
-  const GroupHistory history = WithUse(past, newcomer, now);
   if (model_.Rank(history, now) < victim.rank) {
-    uses_.fetch_add(1, std::memory_order_relaxed);
-    if (past.has_value()) model_.RecordReturn(*past, now, 1);
-    ghosts_.Put(newcomer.hash, history, model_, now);
+    ghosts_.Put(group.hash, history, model_, now);
     KeepWorst(&ranked, count, slots_);
     return std::nullopt;
   }

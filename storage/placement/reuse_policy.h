@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "storage/placement/eviction_policy.h"
 #include "storage/placement/ghost_table.h"
@@ -37,9 +38,14 @@ class ReusePolicy : public EvictionPolicy {
   uint8_t UsesOf(SlotId slot) const override { return Load(slot).uses; }
   uint8_t UsesOf(const GroupKey& group) const override;
   SlotId PickVictimAmong(absl::Span<const SlotId> slots) override;
+  GroupPast PastOf(SlotId slot) const override { return Load(slot).Past(Now()); }
+  float WorthOf(SlotId slot) const override { return model_.Rank(Load(slot), Now()); }
+  void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) override;
+  std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) override;
+  std::vector<float> Knowledge() const override { return model_.Observations(); }
+  bool Teach(absl::Span<const float> knowledge) override { return model_.Restore(knowledge); }
 
  private:
-  static constexpr uint32_t kUsesPerTick = 16;
   static constexpr size_t kLooks = 16;       // random slots looked at for a victim
   static constexpr size_t kCandidates = 32;  // the worst of them, kept for the next victims
   static constexpr size_t kGhostLooks = 8;
@@ -63,6 +69,12 @@ class ReusePolicy : public EvictionPolicy {
   // The history of a group that has just been used, if its past is remembered or not.
   static GroupHistory WithUse(const std::optional<GroupHistory>& past, const GroupKey& group,
                               uint32_t now);
+  // The history of a group whose past was told, and of which ghosts may know more.
+  GroupHistory Recall(const GroupKey& group, const GroupPast& past, uint32_t now) const;
+  void Occupy(SlotId slot, const GroupHistory& history);
+  // A slot for a group with this history, which becomes a ghost if all held are worth more.
+  std::optional<SlotId> PickVictimWorthLess(const GroupKey& group, const GroupHistory& history,
+                                            uint64_t uses);
   void LookAround(uint64_t uses);
   void AddCandidate(SlotId slot);
   size_t RankCandidates(uint32_t now, RankedSlots* ranked) const;

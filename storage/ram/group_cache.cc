@@ -73,13 +73,14 @@ bool GroupCache::SlotHolds(SlotId slot, const RowId* ids) const {
   return std::memcmp(pool_.Slot(slot), ids, id_bytes_) == 0;
 }
 
-bool GroupCache::UseIfHeld(const RowId* ids, const GroupKey& key) {
+bool GroupCache::FindHeld(const Offer& offer, uint32_t group, const GroupKey& key) {
+  const RowId* const ids = IdsOf(offer, group);
   GroupIndex::Slots slots;
   const auto end = slots.begin() + index_.FindCandidates(key.hash, slots.data());
   const auto slot =
       std::find_if(slots.begin(), end, [&](SlotId found) { return SlotHolds(found, ids); });
   if (slot == end) return false;
-  policy_->OnHit({*slot});
+  if (offer.pasts == nullptr) policy_->OnHit({*slot});
   return true;
 }
 
@@ -95,36 +96,40 @@ RamTierStats GroupCache::Stats() const {
 void GroupCache::Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
                        absl::Span<const uint32_t> groups) {
   if (geometry_.max_slots == 0 || groups.empty()) return;
-  if (!joined_.load(std::memory_order_acquire)) {
-    shares_->Join(this, table_bytes_, geometry_.metadata_bytes + geometry_.step_bytes,
-                  options_.fixed_share);
-    joined_.store(true, std::memory_order_release);
-  }
+  assert((size_t{groups.back()} + 1) * group_size_ <= row_ids.size());
+  Join();
   uint64_t lacking_bytes;
   {
     absl::MutexLock lock(&mutex_);
-    lacking_bytes = AdmitLocked(row_ids, rows, groups);
+    lacking_bytes = AdmitLocked({row_ids.data(), rows}, groups).lacking_bytes;
   }
   if (lacking_bytes > 0) shares_->Ask(this, lacking_bytes);
 }
 
-uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byte* rows,
-                                 absl::Span<const uint32_t> groups) {
+void GroupCache::Join() {
+  if (joined_.load(std::memory_order_acquire)) return;
+  shares_->Join(this, table_bytes_, geometry_.metadata_bytes + geometry_.step_bytes,
+                options_.fixed_share);
+  joined_.store(true, std::memory_order_release);
+}
+
+GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const uint32_t> groups) {
+  Outcome outcome;
   if (!SetUpMetadata()) {
     skipped_.fetch_add(groups.size(), std::memory_order_relaxed);
-    return geometry_.metadata_bytes + geometry_.step_bytes;
+    outcome.lacking_bytes = geometry_.metadata_bytes + geometry_.step_bytes;
+    return outcome;
   }
-  const Offer offer = {row_ids.data(), rows};
   std::vector<Waiting> waiting;
   pool_.Reclaim();
-  uint64_t lacking_bytes = 0;
   for (const uint32_t group : groups) {
-    assert((size_t{group} + 1) * group_size_ <= row_ids.size());
-    const RowId* ids = IdsOf(offer, group);
-    const GroupKey key = KeyOf(ids);
-    if (UseIfHeld(ids, key)) continue;
-    if (const auto slot = TakeFreeSlot(&lacking_bytes); slot.has_value()) {
+    const GroupKey key = KeyOf(IdsOf(offer, group));
+    if (FindHeld(offer, group, key)) {
+      ++outcome.held;
+    } else if (const auto slot = TakeFreeSlot(&outcome.lacking_bytes); slot.has_value()) {
       Insert(*slot, offer, group, key);
+    } else if (!offer.may_evict) {
+      break;
     } else if (pool_.retired() >= pool_.retired_limit()) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
     } else if (EvictFor(offer, group, key)) {
@@ -134,13 +139,13 @@ uint64_t GroupCache::AdmitLocked(absl::Span<const RowId> row_ids, const std::byt
   }
   InsertWaiting(offer, &waiting);
   UpdateHeld();
-  return lacking_bytes;
+  return outcome;
 }
 
 void GroupCache::InsertWaiting(const Offer& offer, std::vector<Waiting>* waiting) {
   pool_.Reclaim();
   for (const auto& [group, key] : *waiting) {
-    if (UseIfHeld(IdsOf(offer, group), key)) continue;  // it was offered twice
+    if (FindHeld(offer, group, key)) continue;  // it was offered twice
     if (const auto slot = pool_.Take(); slot.has_value()) {
       Insert(*slot, offer, group, key);
     } else {
@@ -175,7 +180,9 @@ std::optional<SlotId> GroupCache::TakeFreeSlot(uint64_t* lacking_bytes) {
 
 bool GroupCache::EvictFor(const Offer& offer, uint32_t group, const GroupKey& key) {
   if (groups_.load(std::memory_order_relaxed) == 0) return false;
-  const std::optional<SlotId> victim = policy_->PickVictim(key);
+  const std::optional<SlotId> victim = offer.pasts == nullptr
+                                           ? policy_->PickVictim(key)
+                                           : policy_->PickVictimFor(key, offer.pasts[group]);
   if (!victim.has_value()) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
     if (lower_ != nullptr) {
@@ -199,7 +206,11 @@ void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const G
     [[maybe_unused]] const bool inserted = index_.Insert(key.hash, slot);
     assert(inserted);
   }
-  policy_->OnInsert(slot, key);
+  if (offer.pasts == nullptr) {
+    policy_->OnInsert(slot, key);
+  } else {
+    policy_->OnRestore(slot, key, offer.pasts[group]);
+  }
   if (lower_ != nullptr) lower_->OnEnter(key);
   groups_.fetch_add(1, std::memory_order_relaxed);
   admissions_.fetch_add(1, std::memory_order_relaxed);

@@ -53,6 +53,12 @@ class GroupCache : public RamTier, private RamShare {
               std::vector<uint32_t>* misses) override;
   void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
              absl::Span<const uint32_t> groups) override;
+  RestoreCounts Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
+                        absl::Span<const GroupPast> pasts, bool may_evict) override;
+  std::vector<SlotId> SlotsByWorth() override;
+  void Export(absl::Span<const SlotId> slots, KnownGroups* out) override;
+  std::vector<float> Knowledge() override;
+  bool Teach(absl::Span<const float> knowledge) override;
   RamTierStats Stats() const override;
   UsageMonitor* usage() const override { return options_.usage.get(); }
   RamShare* share() override { return this; }
@@ -66,10 +72,16 @@ class GroupCache : public RamTier, private RamShare {
  private:
   class Gather;  // one Lookup under way: group_gather.cc
 
-  // What Admit is offered: row ids and rows of many groups.
+  // What Admit and Restore are offered: row ids and rows of many groups.
   struct Offer {
     const RowId* row_ids;
     const std::byte* rows;
+    const GroupPast* pasts = nullptr;  // null: the groups are used now
+    bool may_evict = true;
+  };
+  struct Outcome {
+    uint64_t lacking_bytes = 0;  // that the cache would have taken, had there been room
+    size_t held = 0;
   };
   // A group of it that a victim was evicted for.
   struct Waiting {
@@ -99,12 +111,14 @@ class GroupCache : public RamTier, private RamShare {
   void NotePicked(absl::Span<const RowId> row_ids, const std::vector<uint32_t>& misses,
                   size_t first_miss) const;
   bool SlotHolds(SlotId slot, const RowId* ids) const;
-  // Whether the cache holds the group; if so, that is a use of it.
-  bool UseIfHeld(const RowId* ids, const GroupKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the cache holds a group of the offer; if so, that is a use of it, unless its past
+  // tells.
+  bool FindHeld(const Offer& offer, uint32_t group, const GroupKey& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // The bytes that the cache would have taken, had there been room.
-  uint64_t AdmitLocked(absl::Span<const RowId> row_ids, const std::byte* rows,
-                       absl::Span<const uint32_t> groups) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Join();
+  Outcome AdmitLocked(const Offer& offer, absl::Span<const uint32_t> groups)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A slot that is free now, of memory added if need be. Sets `lacking_bytes` if it is the budget
   // that has none to add.

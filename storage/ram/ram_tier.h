@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/placement/eviction_policy.h"
+#include "storage/placement/known_groups.h"
 #include "storage/placement/usage_monitor.h"
 #include "storage/table_spec.h"
 
@@ -22,6 +24,20 @@ struct RamTierStats {
   uint64_t evictions = 0;   // groups evicted
   uint64_t refusals = 0;    // groups not brought in because all held are worth more
   uint64_t skipped = 0;     // groups not brought in because no slot was free just then
+};
+
+// What became of groups that were offered with their past.
+struct RestoreCounts {
+  size_t admitted = 0;
+  size_t held = 0;     // were there before
+  size_t refused = 0;  // no slot was free, nor held by a group that is worth less
+
+  RestoreCounts& operator+=(const RestoreCounts& other) {
+    admitted += other.admitted;
+    held += other.held;
+    refused += other.refused;
+    return *this;
+  }
 };
 
 // Holds groups of rows. Thread-safe; Lookup takes no lock and waits for nobody.
@@ -40,6 +56,25 @@ class RamTier {
   //   row_ids, rows: as Lookup;  groups: indices, all below row_ids.size() / group_size
   virtual void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
                      absl::Span<const uint32_t> groups) = 0;
+
+  // Offers groups with what is known of their use, which is at least one, most worthy first; this
+  // is no use of them. Unless they may evict, the first one that finds no slot free ends it.
+  //   row_ids, rows: as Lookup;  pasts: [groups]
+  virtual RestoreCounts Restore(absl::Span<const RowId> /*row_ids*/, const std::byte* /*rows*/,
+                                absl::Span<const GroupPast> /*pasts*/, bool /*may_evict*/) {
+    return {};
+  }
+
+  // The slots that hold groups now, most worthy first, equals in any order. Nothing where groups
+  // do not come and go.
+  virtual std::vector<SlotId> SlotsByWorth() { return {}; }
+  // Appends the groups in these slots to `out`, less those that left. Locks out Admit meanwhile, so
+  // should be called with some thousands of slots at a time.
+  virtual void Export(absl::Span<const SlotId> /*slots*/, KnownGroups* /*out*/) {}
+
+  // EvictionPolicy::Knowledge and Teach.
+  virtual std::vector<float> Knowledge() { return {}; }
+  virtual bool Teach(absl::Span<const float> /*knowledge*/) { return false; }
 
   virtual RamTierStats Stats() const = 0;
 

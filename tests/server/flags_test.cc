@@ -73,6 +73,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
                                        "--max-in-flight=2GiB",
                                        "--max-stream-fetches=9",
                                        "--drain-seconds=2.5",
+                                       "--hot-set-seconds=90",
                                        "--log-level=debug"});
   const storage::StoreOptions& store = flags.server.store;
   EXPECT_EQ(store.data_dir, "/data");
@@ -95,6 +96,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
   EXPECT_EQ(flags.server.max_in_flight_bytes, uint64_t{2} << 30);
   EXPECT_EQ(flags.server.max_stream_fetches, 9);
   EXPECT_EQ(flags.drain_grace, absl::Milliseconds(2500));
+  EXPECT_EQ(flags.server.store.hot_set_period, absl::Seconds(90));
   EXPECT_EQ(flags.log_level, "debug");
 }
 
@@ -162,6 +164,7 @@ TEST(FlagsTest, BadFlagsAreNamed) {
       {"--drain-seconds=-1", "--drain-seconds"},
       {"--drain-seconds=nan", "--drain-seconds"},
       {"--drain-seconds=9e9", "--drain-seconds"},
+      {"--hot-set-seconds=-1", "--hot-set-seconds"},
       {"--window=a", "'a' is not TABLE=DURATION"},
       {"--window=a=fast", "'fast' in 'a=fast' is no DURATION"},
       {"--window=a=-1ms", "--window"},

@@ -1,0 +1,117 @@
+#include "storage/fetch/hot_set_loader.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "spdlog/spdlog.h"
+#include "storage/fetch/group_restore.h"
+
+namespace engram::storage {
+namespace {
+
+std::string Describe(const TableVersion& table) {
+  return absl::StrCat(table.identity().name, " v", table.identity().version);
+}
+
+}  // namespace
+
+HotSetLoader::HotSetLoader() : thread_([this] { Run(); }) {}
+
+HotSetLoader::~HotSetLoader() {
+  stopping_.store(true);
+  {
+    absl::MutexLock lock(&mutex_);
+    stop_requested_ = true;
+  }
+  thread_.join();
+}
+
+void HotSetLoader::Load(const std::shared_ptr<TableVersion>& table, std::string path,
+                        const HotSetTable& id) {
+  table->SetLoadingGroupsLeft(1);  // at least; how many the file names its checksum will tell
+  absl::MutexLock lock(&mutex_);
+  tasks_.push_back({.table = table, .path = std::move(path), .id = id});
+}
+
+void HotSetLoader::Run() {
+  const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !tasks_.empty() || stop_requested_;
+  };
+  std::optional<Task> unfinished;
+  while (true) {
+    Task task;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (unfinished.has_value()) tasks_.push_back(*std::move(unfinished));
+      unfinished.reset();
+      mutex_.Await(absl::Condition(&ready));
+      if (stop_requested_) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    if (LoadPart(&task)) unfinished = std::move(task);
+  }
+}
+
+bool HotSetLoader::Open(Task* task, TableVersion& table) const {
+  task->start = absl::Now();
+  auto reader = HotSetReader::Open(task->path, task->id);
+  if (!reader.ok()) {
+    spdlog::warn("what RAM held of table {} is forgotten: {}", Describe(table),
+                 std::string(reader.status().message()));
+    return false;
+  }
+  task->reader = *std::move(reader);
+  if (!table.ram().Teach(task->reader->knowledge())) {
+    spdlog::warn("table {} learns anew which groups come back: {} is of another policy",
+                 Describe(table), task->path);
+  }
+  table.SetLoadingGroupsLeft(task->reader->groups());
+  return true;
+}
+
+bool HotSetLoader::LoadPart(Task* task) {
+  const std::shared_ptr<TableVersion> table = task->table.lock();
+  if (table == nullptr) return false;
+  if (task->reader == nullptr && !Open(task, *table)) {
+    table->SetLoadingGroupsLeft(0);
+    return false;
+  }
+  const auto go_on = [&] {
+    return !stopping_.load(std::memory_order_relaxed) && table.use_count() > 1;
+  };
+  const auto groups = task->reader->Next(GroupsOfOneRestore(table->spec()));
+  if (!groups.ok()) {
+    spdlog::warn("loading what RAM held of table {} stopped: {}", Describe(*table),
+                 std::string(groups.status().message()));
+  } else if (const auto counts = RestoreGroups(*table, *groups, /*may_evict=*/false, go_on);
+             counts.ok()) {
+    task->counts += *counts;
+  } else if (absl::IsCancelled(counts.status())) {
+    return false;
+  } else {
+    spdlog::error("{} groups that RAM held of table {} stay on disk: {}", groups->size(),
+                  Describe(*table), std::string(counts.status().message()));
+  }
+  const uint64_t left = table->loading_groups_left();
+  const size_t done = groups.ok() ? groups->size() : left;
+  if (done < left && task->counts.refused == 0) {
+    table->SetLoadingGroupsLeft(left - done);
+    return true;
+  }
+  LogEnd(*task, *table);
+  table->SetLoadingGroupsLeft(0);
+  return false;
+}
+
+void HotSetLoader::LogEnd(const Task& task, const TableVersion& table) {
+  const RestoreCounts& counts = task.counts;
+  spdlog::info("table {} has {} of the {} groups back that RAM held, in {}{}", Describe(table),
+               counts.admitted + counts.held, task.reader->groups(),
+               absl::FormatDuration(absl::Trunc(absl::Now() - task.start, absl::Milliseconds(1))),
+               counts.refused > 0 ? ": there is no more room" : "");
+}
+
+}  // namespace engram::storage

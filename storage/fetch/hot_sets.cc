@@ -1,0 +1,150 @@
+#include "storage/fetch/hot_sets.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "spdlog/spdlog.h"
+#include "storage/hot/hot_set_file.h"
+
+namespace engram::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Groups copied before others get the cache's lock.
+constexpr size_t kGroupsOfOneLock = 4096;
+// Of the disk, left to what matters more.
+constexpr uint64_t kReservedDiskBytes = uint64_t{64} << 20;
+
+HotSetTable IdOf(uint64_t uid, const TableVersion& table) {
+  return {.uid = uid,
+          .digest = table.identity().digest,
+          .rows = table.spec().rows,
+          .group_size = table.spec().group_size};
+}
+
+absl::Status CheckDiskSpace(const std::string& folder, uint64_t bytes) {
+  std::error_code error;
+  const fs::space_info space = fs::space(folder, error);
+  if (error || space.available >= bytes + kReservedDiskBytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("it takes ", bytes, " bytes, and ", space.available, " are left on disk"));
+}
+
+}  // namespace
+
+HotSets::HotSets(HotSetsOptions options) : options_(std::move(options)) {}
+
+HotSets::~HotSets() {
+  saver_.reset();
+  if (options_.period > absl::ZeroDuration()) SaveAll();
+}
+
+std::string HotSets::PathOf(uint64_t uid) const { return absl::StrCat(options_.folder, "/", uid); }
+
+void HotSets::Add(uint64_t uid, const std::shared_ptr<TableVersion>& table) {
+  absl::MutexLock lock(&mutex_);
+  entries_[uid].table = table;
+}
+
+void HotSets::Drop(uint64_t uid) {
+  {
+    absl::MutexLock lock(&mutex_);
+    entries_.erase(uid);
+  }
+  std::error_code ignored;  // the next start tries again
+  fs::remove(PathOf(uid), ignored);
+}
+
+void HotSets::RemoveUnknown() const {
+  std::error_code error;
+  std::vector<fs::path> unknown;
+  for (const fs::directory_entry& file : fs::directory_iterator(options_.folder, error)) {
+    const std::string name = file.path().filename();
+    uint64_t uid = 0;
+    const bool known =
+        absl::SimpleAtoi(name, &uid) && absl::StrCat(uid) == name && entries_.contains(uid);
+    if (!known) unknown.push_back(file.path());
+  }
+  for (const fs::path& path : unknown) {
+    if (!fs::remove(path, error)) {
+      spdlog::warn("{} is of no table, and cannot be removed", path.string());
+    }
+  }
+}
+
+void HotSets::Start() {
+  absl::MutexLock lock(&mutex_);
+  RemoveUnknown();
+  if (options_.period <= absl::ZeroDuration()) return;
+  for (const auto& [uid, entry] : entries_) {
+    std::error_code error;
+    const auto table = entry.table.lock();
+    if (table != nullptr && fs::exists(PathOf(uid), error)) {
+      loader_.Load(table, PathOf(uid), IdOf(uid, *table));
+    }
+  }
+  saver_ = std::make_unique<PlacementThread>();
+  saver_->AddStep("hot sets", options_.period, [this](absl::Time /*now*/) { SaveAll(); });
+}
+
+void HotSets::SaveAll() {
+  absl::MutexLock saving(&save_mutex_);
+  std::map<uint64_t, Entry> entries;
+  {
+    absl::MutexLock lock(&mutex_);
+    entries = entries_;
+  }
+  for (const auto& [uid, entry] : entries) SaveIfUsed(uid, entry);
+}
+
+void HotSets::SaveIfUsed(uint64_t uid, const Entry& entry) {
+  const std::shared_ptr<TableVersion> table = entry.table.lock();
+  if (table == nullptr || table->loading_groups_left() > 0) return;
+  const uint64_t changes = table->RamChanges();
+  if (changes == entry.saved) return;
+  const absl::Time start = absl::Now();
+  const absl::StatusOr<uint64_t> groups = Save(uid, *table);
+  if (!groups.ok()) {
+    spdlog::warn("what RAM holds of table {} v{} was not saved: {}", table->identity().name,
+                 table->identity().version, std::string(groups.status().message()));
+    return;
+  }
+  spdlog::debug("saved {} groups that RAM holds of table {} v{} in {}", *groups,
+                table->identity().name, table->identity().version,
+                absl::FormatDuration(absl::Now() - start));
+  absl::MutexLock lock(&mutex_);
+  if (const auto found = entries_.find(uid); found != entries_.end()) {
+    found->second.saved = changes;
+  } else {  // dropped meanwhile
+    std::error_code ignored;
+    fs::remove(PathOf(uid), ignored);
+  }
+}
+
+absl::StatusOr<uint64_t> HotSets::Save(uint64_t uid, TableVersion& table) const {
+  const std::vector<SlotId> slots = table.ram().SlotsByWorth();
+  if (slots.empty()) return 0;
+  std::error_code error;
+  fs::create_directory(options_.folder, error);  // whether it is there the writer will see
+  const uint64_t most_bytes = slots.size() * (table.spec().group_size * sizeof(RowId) + 8);
+  if (absl::Status status = CheckDiskSpace(options_.folder, most_bytes); !status.ok()) {
+    return status;
+  }
+  auto writer =
+      HotSetWriter::Create(PathOf(uid), IdOf(uid, table), table.ram().Knowledge(), options_.calls);
+  if (!writer.ok()) return writer.status();
+  for (size_t begin = 0; begin < slots.size(); begin += kGroupsOfOneLock) {
+    KnownGroups groups;
+    table.ram().Export(absl::MakeConstSpan(slots).subspan(begin, kGroupsOfOneLock), &groups);
+    if (absl::Status status = (*writer)->Append(groups); !status.ok()) return status;
+  }
+  if (absl::Status status = (*writer)->Commit(); !status.ok()) return status;
+  return (*writer)->groups();
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,109 @@
+// The hot set as the store keeps it: a restart is no cold start.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "tests/storage/store_testing.h"
+
+namespace engram::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = ReadEngineOptions::Kind;
+
+constexpr uint32_t kGroupSize = 8;
+const TestTable kTable;
+
+class TieredStoreHotTest : public StoreTest {
+ protected:
+  TieredStoreHotTest() { options_.ram_budget_bytes = uint64_t{4} << 20; }
+
+  static void AwaitLoaded(const TieredStore& store) {
+    while (StatsOf(store, "t", 1).loading_groups_left > 0) std::this_thread::yield();
+  }
+  // Of the first table.
+  std::string HotFile() const { return data_dir() + "/hot/1"; }
+
+  const std::vector<RowId> ids_ = RandomGroups(kTable, 500, kGroupSize, 5);
+};
+
+TEST_P(TieredStoreHotTest, FetchesAfterARestartAreHits) {
+  {
+    const auto store = Open();
+    ExpectRows(store.get(), Import(store.get(), "t", kTable, kGroupSize), kTable, ids_);
+  }
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    const auto store = Open();
+    AwaitLoaded(*store);
+    EXPECT_EQ(StatsOf(*store, "t", 1).ram.rows, 500 * kGroupSize);
+    EXPECT_EQ(ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_), 500U);
+    EXPECT_EQ(StatsOf(*store, "t", 1).cold.reads, 0U);
+  }
+}
+
+// What a crash leaves: the directory as it is at some moment after a periodic save.
+TEST_P(TieredStoreHotTest, ACrashLosesOnePeriodAtMost) {
+  options_.hot_set_period = absl::Milliseconds(10);
+  auto store = Open();
+  ExpectRows(store.get(), Import(store.get(), "t", kTable, kGroupSize), kTable, ids_);
+  const absl::Time give_up = absl::Now() + absl::Seconds(200);
+  while (!fs::exists(HotFile()) && absl::Now() < give_up) std::this_thread::yield();
+  const std::string saved = dir_ + "/saved";
+  fs::copy_file(HotFile(), saved);
+  store = nullptr;
+  fs::rename(saved, HotFile());
+  store = Open();
+  AwaitLoaded(*store);
+  EXPECT_EQ(ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_), 500U);
+}
+
+TEST_P(TieredStoreHotTest, ADroppedTableLeavesNoFile) {
+  {
+    const auto store = Open();
+    ExpectRows(store.get(), Import(store.get(), "t", kTable, kGroupSize), kTable, ids_);
+  }
+  EXPECT_TRUE(fs::exists(HotFile()));
+  const auto store = Open();
+  ASSERT_TRUE(store->Drop("t", 0).ok());
+  EXPECT_FALSE(fs::exists(HotFile()));
+}
+
+TEST_P(TieredStoreHotTest, AWholeTableHasNoHotSet) {
+  options_.ram_budget_bytes = uint64_t{8} << 20;
+  options_.whole_tables = {"t"};
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    const auto store = Open();
+    if (restarts == 0) Import(store.get(), "t", kTable, kGroupSize);
+    AwaitWhole(*store, "t", 1);
+    ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
+  }
+  EXPECT_FALSE(fs::exists(HotFile()));
+}
+
+TEST_P(TieredStoreHotTest, WhatTheWarmTierHasIsReadFromThere) {
+  options_.warm_budget_bytes = uint64_t{16} << 20;
+  options_.ram_budget_bytes = uint64_t{1} << 20;
+  uint64_t held = 0;
+  {
+    const auto store = Open();
+    const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+    for (int times = 0; times < 20; ++times) ExpectRows(store.get(), table, kTable, ids_);
+    held = StatsOf(*store, "t", 1).ram.rows;
+    EXPECT_GT(held, 100U * kGroupSize);
+  }
+  const auto store = Open();
+  AwaitLoaded(*store);
+  EXPECT_GT(StatsOf(*store, "t", 1).ram.rows, held * 9 / 10);
+  ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, TieredStoreHotTest, testing::Values(Kind::kIoUring, Kind::kPread),
+                         EngineName);
+
+}  // namespace
+}  // namespace engram::storage
