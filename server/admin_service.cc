@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "server/proto_conversion.h"
 #include "server/status_conversion.h"
+#include "server/warm_up.h"
 #include "spdlog/spdlog.h"
 
 namespace engram::server {
@@ -187,13 +188,13 @@ grpc::ServerUnaryReactor* AdminService::Drop(grpc::CallbackServerContext* contex
 }
 
 void AdminService::BeginDrain() {
-  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &changes_}) {
+  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &warm_ups_, &changes_}) {
     tasks->Stop();
   }
 }
 
 void AdminService::AwaitTasks() {
-  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &changes_}) {
+  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &warm_ups_, &changes_}) {
     tasks->AwaitAll();
   }
 }
@@ -244,6 +245,12 @@ grpc::ServerWriteReactor<v1::VerifyProgress>* AdminService::Verify(
                           [store = store_, request = *request](const VerifyStream::Emit& emit) {
                             return RunVerify(store, request, emit);
                           });
+}
+
+grpc::ServerBidiReactor<v1::WarmUpRequest, v1::WarmUpProgress>* AdminService::WarmUp(
+    grpc::CallbackServerContext* /*context*/) {
+  return new WarmUpDialog(
+      &warm_ups_, [store = store_](WarmUpDialog* dialog) { return RunWarmUp(store, dialog); });
 }
 
 }  // namespace engram::server

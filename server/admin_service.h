@@ -45,7 +45,10 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   grpc::ServerWriteReactor<v1::RebalanceProgress>* Rebalance(
       grpc::CallbackServerContext* context, const v1::RebalanceRequest* request) override;
 
-  // Stops imports, verifications and rebalancings, which then end with UNAVAILABLE.
+  grpc::ServerBidiReactor<v1::WarmUpRequest, v1::WarmUpProgress>* WarmUp(
+      grpc::CallbackServerContext* context) override;
+
+  // Stops imports, verifications, rebalancings and warm-ups, which then end with UNAVAILABLE.
   // Refuses new ones, and changes of tables.
   void BeginDrain();
 
@@ -65,6 +68,7 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   Tasks imports_{"imports", 2};
   Tasks verifications_{"verifications", 4};
   Tasks rebalancings_{"rebalancings", 4};
+  Tasks warm_ups_{"warm-ups", 4};
   Tasks changes_{"changes of tables", 32};
 };
 

@@ -17,12 +17,14 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/import/import_options.h"
 #include "storage/io/read_engine.h"
+#include "storage/placement/known_groups.h"
 #include "storage/rebalance_plan.h"
 #include "storage/store_stats.h"
 #include "storage/table_spec.h"
@@ -166,6 +168,22 @@ class TieredStore {
   //   CANCELLED            `progress` returned false
   virtual absl::Status Rebalance(
       std::function<bool(const RebalancePlan& plan, const RebalanceState& state)> progress) = 0;
+
+  // Groups that RAM and the table's warm tier can hold together, or somewhat more.
+  //   FAILED_PRECONDITION  no groups come and go there: it is held whole, or there is no RAM for it
+  virtual absl::StatusOr<uint64_t> RoomForGroups(const TableRef& table) const = 0;
+
+  // Brings groups that nobody fetched into RAM, with what is known of their use (at least one),
+  // and offers the warm tier those that RAM has no room for. They should come most worthy first:
+  // they replace others only in a cache that has learned what groups are worth because it evicted
+  // before. Blocks until all are where they go.
+  //   go_on: asked several times a second
+  //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or there are not as many pasts as groups
+  //   FAILED_PRECONDITION             as RoomForGroups
+  //   DATA_LOSS                       as Fetch; some of the groups may have got in
+  //   CANCELLED                       `go_on` returned false; likewise
+  virtual absl::StatusOr<RestoreCounts> WarmUp(const TableRef& table, const KnownGroups& groups,
+                                               absl::FunctionRef<bool()> go_on) = 0;
 
   virtual StoreStats Stats() const = 0;
 };

@@ -54,6 +54,9 @@ class TieredStoreImpl final : public TieredStore {
   absl::Status Rebalance(
       std::function<bool(const RebalancePlan& plan, const RebalanceState& state)> progress) override
       ABSL_LOCKS_EXCLUDED(balance_mutex_);
+  absl::StatusOr<uint64_t> RoomForGroups(const TableRef& table) const override;
+  absl::StatusOr<RestoreCounts> WarmUp(const TableRef& table, const KnownGroups& groups,
+                                       absl::FunctionRef<bool()> go_on) override;
   StoreStats Stats() const override;
 
  private:

@@ -17,6 +17,8 @@ void AddRebalanceCommand(CommandLine& line);
 void AddFetchCommand(CommandLine& line);
 void AddVerifyCommand(CommandLine& line);
 void AddReplayCommand(CommandLine& line);
+void AddSeedCommand(CommandLine& line);
+void AddWarmUpCommand(CommandLine& line);
 void AddMakeCheckpointCommand(CommandLine& line);
 void AddVersionCommand(CommandLine& line);
 

@@ -25,6 +25,9 @@ class Connection {
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
+  // For rpcs with messages both ways.
+  Stub& stub() { return *stub_; }
+
   // Calls an rpc with one answer.
   //   UNAVAILABLE  no daemon answers there; other errors are the rpc's
   template <typename Request, typename Response>

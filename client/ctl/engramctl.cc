@@ -18,6 +18,8 @@ int RunEngramctl(int argc, const char* const* argv, const Console& console) {
   AddFetchCommand(line);
   AddVerifyCommand(line);
   AddReplayCommand(line);
+  AddSeedCommand(line);
+  AddWarmUpCommand(line);
   AddMakeCheckpointCommand(line);
   AddVersionCommand(line);
   return line.Run(argc, argv);

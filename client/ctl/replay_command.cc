@@ -8,9 +8,9 @@
 #include "client/ctl/commands.h"
 #include "client/ctl/connect_client.h"
 #include "client/ctl/connection.h"
-#include "client/ctl/exit_code.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/load_hasher.h"
+#include "client/ctl/load_trace.h"
 #include "client/ctl/option_checks.h"
 #include "client/ctl/progress.h"
 #include "client/ctl/replay.h"
@@ -24,28 +24,14 @@ namespace engram::ctl {
 namespace {
 
 struct ReplayCommandOptions {
-  std::string trace;
-  std::string docs;
+  TraceOptions trace;
   std::string config;
   std::string token_map;
   std::string prefix;
-  size_t limit = 0;  // 0: none
   bool no_check = false;
   bool no_shared_memory = false;
   ReplayOptions replay;
 };
-
-absl::StatusOr<TokenTrace> LoadTrace(const ReplayCommandOptions& options) {
-  absl::StatusOr<TokenTrace> trace = ReadTrace(options.trace, options.docs);
-  if (!trace.ok()) return AsInputError(trace.status());
-  if (options.limit > 0 && options.limit < trace->tokens.size()) {
-    trace->tokens.resize(options.limit);
-    auto& ends = trace->document_ends;
-    ends.erase(std::lower_bound(ends.begin(), ends.end(), options.limit), ends.end());
-    ends.push_back(options.limit);
-  }
-  return trace;
-}
 
 // What the tiers on NVMe of the replayed tables have read so far.
 struct NvmeReads {
@@ -95,7 +81,7 @@ absl::StatusOr<ReplayResult> ReplayWithProgress(const CommandContext& context,
 absl::Status RunReplay(const CommandContext& context, const ReplayCommandOptions& options) {
   const absl::StatusOr<NgramHasher> hasher = LoadHasher(options.config, options.token_map);
   if (!hasher.ok()) return hasher.status();
-  const absl::StatusOr<TokenTrace> trace = LoadTrace(options);
+  const absl::StatusOr<TokenTrace> trace = LoadTrace(options.trace);
   if (!trace.ok()) return trace.status();
 
   Connection connection(context.address);
@@ -149,7 +135,8 @@ void AddReplayCommand(CommandLine& line) {
         options->replay.check = !options->no_check;
         return RunReplay(context, *options);
       });
-  app->add_option("TRACE", options->trace, "Token ids as 32-bit numbers: a .u32 or .u32.zst file")
+  app->add_option("TRACE", options->trace.path,
+                  "Token ids as 32-bit numbers: a .u32 or .u32.zst file")
       ->required();
   app->add_option("--config", options->config,
                   "The model's config.json, or the directory that holds it")
@@ -158,15 +145,10 @@ void AddReplayCommand(CommandLine& line) {
   app->add_option("--token-map", options->token_map,
                   "Compressed ids of token ids, .u32 or .u32.zst; default: hashed as they are")
       ->type_name("FILE");
-  app->add_option("--docs", options->docs,
-                  "Token counts of the trace's documents, one a line; default: one document")
-      ->type_name("FILE");
   app->add_option("--name", options->prefix,
                   "The tables are NAME/layer<N>; may be left out if only one model is there")
       ->type_name("NAME");
-  app->add_option("--limit", options->limit, "Stop after this many tokens of the trace")
-      ->check(AboveZero())
-      ->type_name("TOKENS");
+  AddTraceOptions(*app, options->trace);
   ReplayOptions& replay = options->replay;
   app->add_option("--chunk", replay.chunk_tokens, "Tokens of one fetch")
       ->check(CLI::Range(1, 1 << 20).description(""))

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 
 namespace engram::storage {
@@ -16,16 +17,17 @@ constexpr size_t kMostBytes = size_t{64} << 20;
 constexpr size_t kReadsOfOneCall = 8192;
 // Groups copied before others get the cache's lock.
 constexpr size_t kGroupsOfOneLock = 512;
+constexpr absl::Duration kWarmTierCheckInterval = absl::Milliseconds(2);
 
 // The rows of some groups, read in the order of the disk.
 class GroupRows {
  public:
-  GroupRows(TableVersion& table, const KnownGroups& groups)
+  GroupRows(TableVersion& table, absl::Span<const RowId> row_ids)
       : table_(table),
-        groups_(groups),
+        row_ids_(row_ids),
         group_size_(table.spec().group_size),
-        rows_(std::make_unique_for_overwrite<std::byte[]>(groups.size() *
-                                                          table.spec().group_bytes())) {}
+        rows_(
+            std::make_unique_for_overwrite<std::byte[]>(row_ids.size() * table.spec().row_bytes)) {}
 
   absl::Status Read(absl::FunctionRef<bool()> go_on) {
     const absl::StatusOr<std::vector<uint32_t>> cold = ReadWarm(go_on);
@@ -33,7 +35,7 @@ class GroupRows {
     return ReadCold(*cold, go_on);
   }
 
-  const RowId* IdsOf(size_t group) const { return groups_.row_ids.data() + group * group_size_; }
+  const RowId* IdsOf(size_t group) const { return row_ids_.data() + group * group_size_; }
   std::byte* RowsOf(size_t group) const {
     return rows_.get() + group * table_.spec().group_bytes();
   }
@@ -43,7 +45,7 @@ class GroupRows {
   absl::StatusOr<std::vector<uint32_t>> ReadWarm(absl::FunctionRef<bool()> go_on) {
     std::vector<uint32_t> missing;
     std::vector<WarmRead> reads;
-    for (uint32_t group = 0; group < groups_.size(); ++group) {
+    for (uint32_t group = 0; group < row_ids_.size() / group_size_; ++group) {
       const RowId* const ids = IdsOf(group);
       const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
       if (slot.has_value()) {
@@ -88,7 +90,7 @@ class GroupRows {
   }
 
   TableVersion& table_;
-  const KnownGroups& groups_;
+  const absl::Span<const RowId> row_ids_;
   const uint32_t group_size_;
   const std::unique_ptr<std::byte[]> rows_;  // [groups x group_size x row_bytes]
 };
@@ -99,20 +101,29 @@ size_t GroupsOfOneRestore(const TableSpec& spec) {
   return std::clamp<size_t>(kMostBytes / spec.group_bytes(), 1, kMostGroups);
 }
 
-absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, const KnownGroups& groups,
-                                            bool may_evict, absl::FunctionRef<bool()> go_on) {
-  GroupRows rows(table, groups);
+absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<const RowId> row_ids,
+                                            absl::Span<const GroupPast> pasts, RestoreRoom room,
+                                            absl::FunctionRef<bool()> go_on) {
+  GroupRows rows(table, row_ids);
   if (absl::Status status = rows.Read(go_on); !status.ok()) return status;
   const size_t group_size = table.spec().group_size;
+  const WarmTier* const warm = room == RestoreRoom::kNone ? nullptr : table.warm();
   RestoreCounts counts;
-  for (size_t begin = 0; begin < groups.size(); begin += kGroupsOfOneLock) {
-    if (!may_evict && counts.refused > 0) {
-      counts.refused += groups.size() - begin;
+  for (size_t begin = 0, count = 0; begin < pasts.size(); begin += count) {
+    count = kGroupsOfOneLock;
+    if (warm != nullptr) {
+      while ((count = std::min(kGroupsOfOneLock, warm->CollectRoom())) == 0 && go_on()) {
+        absl::SleepFor(kWarmTierCheckInterval);
+      }
+    }
+    if (!go_on()) return absl::CancelledError("stopped");
+    const auto part = pasts.subspan(begin, count);
+    counts += table.ram().Restore({rows.IdsOf(begin), part.size() * group_size}, rows.RowsOf(begin),
+                                  part, room);
+    if (room == RestoreRoom::kNone && counts.refused > 0) {
+      counts.refused = pasts.size() - counts.admitted - counts.held;
       break;
     }
-    const auto pasts = absl::MakeConstSpan(groups.pasts).subspan(begin, kGroupsOfOneLock);
-    counts += table.ram().Restore({rows.IdsOf(begin), pasts.size() * group_size},
-                                  rows.RowsOf(begin), pasts, may_evict);
   }
   return counts;
 }

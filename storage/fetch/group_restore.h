@@ -6,6 +6,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "storage/fetch/table_version.h"
 #include "storage/placement/known_groups.h"
 #include "storage/ram/ram_tier.h"
@@ -19,13 +20,14 @@ size_t GroupsOfOneRestore(const TableSpec& spec);
 
 // Reads the rows of groups, from the warm tier where that has them, in the order in which they are
 // on disk, and offers them to RAM (RamTier::Restore) in the order given. No fetch counts them.
-// Blocks the caller, with as many reads in flight as one thread keeps. Unless groups may evict,
-// those that follow one without a slot count as refused.
-//   go_on: asked several times a second
+// Blocks the caller, with as many reads in flight as one thread keeps, and while the warm tier is
+// behind with writing what RAM refuses.
+//   row_ids: [groups x group_size];  pasts: [groups];  go_on: asked several times a second
 //   DATA_LOSS, RESOURCE_EXHAUSTED  as ColdTable::ReadRows; no group was offered
-//   CANCELLED                      `go_on` returned false; likewise
-absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, const KnownGroups& groups,
-                                            bool may_evict, absl::FunctionRef<bool()> go_on);
+//   CANCELLED                      `go_on` returned false
+absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<const RowId> row_ids,
+                                            absl::Span<const GroupPast> pasts, RestoreRoom room,
+                                            absl::FunctionRef<bool()> go_on);
 
 }  // namespace engram::storage
 

@@ -86,7 +86,8 @@ bool HotSetLoader::LoadPart(Task* task) {
   if (!groups.ok()) {
     spdlog::warn("loading what RAM held of table {} stopped: {}", Describe(*table),
                  std::string(groups.status().message()));
-  } else if (const auto counts = RestoreGroups(*table, *groups, /*may_evict=*/false, go_on);
+  } else if (const auto counts =
+                 RestoreGroups(*table, groups->row_ids, groups->pasts, RestoreRoom::kNone, go_on);
              counts.ok()) {
     task->counts += *counts;
   } else if (absl::IsCancelled(counts.status())) {

@@ -59,8 +59,10 @@ class EvictionPolicy {
   // What the group in an occupied slot is worth, at least 0: only to be compared.
   virtual float WorthOf(SlotId slot) const = 0;
 
-  // OnInsert and PickVictim for a group whose past, at least one use, was learned elsewhere, and
-  // which is not used now. One that gets no slot is remembered.
+  // Remembers a group that is not held, and whose past, at least one use, was learned elsewhere.
+  virtual void Remember(const GroupKey& group, const GroupPast& past) = 0;
+  // OnInsert and PickVictim for such a group, which is not used now. One that gets no slot is
+  // remembered; worth as much as others it gets none.
   virtual void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) = 0;
   virtual std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) = 0;
 

@@ -18,6 +18,20 @@ struct KnownGroups {
   size_t size() const { return pasts.size(); }
 };
 
+// What became of groups that were offered with their past.
+struct RestoreCounts {
+  size_t admitted = 0;
+  size_t held = 0;     // were there before
+  size_t refused = 0;  // nothing made room for them
+
+  RestoreCounts& operator+=(const RestoreCounts& other) {
+    admitted += other.admitted;
+    held += other.held;
+    refused += other.refused;
+    return *this;
+  }
+};
+
 }  // namespace engram::storage
 
 #endif  // ENGRAM_STORAGE_PLACEMENT_KNOWN_GROUPS_H_

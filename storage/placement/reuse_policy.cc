@@ -97,6 +97,11 @@ GroupHistory ReusePolicy::Recall(const GroupKey& group, const GroupPast& past, u
   return history;
 }
 
+void ReusePolicy::Remember(const GroupKey& group, const GroupPast& past) {
+  const uint32_t now = Now();
+  ghosts_.Put(group.hash, Recall(group, past, now), model_, now);
+}
+
 void ReusePolicy::OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) {
   const GroupHistory history = Recall(group, past, Now());
   ghosts_.Remove(group.hash);
@@ -138,7 +143,7 @@ std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
   const uint64_t uses = uses_.load(std::memory_order_relaxed);
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
   const std::optional<GroupHistory> past = ghosts_.Find(newcomer.hash);
-  const auto victim = PickVictimWorthLess(newcomer, WithUse(past, newcomer, now), uses);
+  const auto victim = PickVictimWorthLess(newcomer, WithUse(past, newcomer, now), false, uses);
   if (!victim.has_value()) {
     uses_.fetch_add(1, std::memory_order_relaxed);
     if (past.has_value()) model_.RecordReturn(*past, now, 1);
@@ -149,11 +154,12 @@ std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
 std::optional<SlotId> ReusePolicy::PickVictimFor(const GroupKey& group, const GroupPast& past) {
   const uint64_t uses = uses_.load(std::memory_order_relaxed);
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
-  return PickVictimWorthLess(group, Recall(group, past, now), uses);
+  return PickVictimWorthLess(group, Recall(group, past, now), true, uses);
 }
 
 std::optional<SlotId> ReusePolicy::PickVictimWorthLess(const GroupKey& group,
-                                                       const GroupHistory& history, uint64_t uses) {
+                                                       const GroupHistory& history, bool loses_ties,
+                                                       uint64_t uses) {
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
   Learn(uses);
   LookAround(uses);
@@ -161,7 +167,8 @@ std::optional<SlotId> ReusePolicy::PickVictimWorthLess(const GroupKey& group,
   const size_t count = RankCandidates(now, &ranked);
   if (count == 0) return FirstOccupied();
   const Ranked victim = *std::min_element(ranked.begin(), ranked.begin() + count);
-  if (model_.Rank(history, now) < victim.rank) {
+  const float rank = model_.Rank(history, now);
+  if (rank < victim.rank || (loses_ties && rank == victim.rank)) {
     ghosts_.Put(group.hash, history, model_, now);
     KeepWorst(&ranked, count, slots_);
     return std::nullopt;

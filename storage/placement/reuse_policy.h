@@ -40,6 +40,7 @@ class ReusePolicy : public EvictionPolicy {
   SlotId PickVictimAmong(absl::Span<const SlotId> slots) override;
   GroupPast PastOf(SlotId slot) const override { return Load(slot).Past(Now()); }
   float WorthOf(SlotId slot) const override { return model_.Rank(Load(slot), Now()); }
+  void Remember(const GroupKey& group, const GroupPast& past) override;
   void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) override;
   std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) override;
   std::vector<float> Knowledge() const override { return model_.Observations(); }
@@ -72,9 +73,10 @@ class ReusePolicy : public EvictionPolicy {
   // The history of a group whose past was told, and of which ghosts may know more.
   GroupHistory Recall(const GroupKey& group, const GroupPast& past, uint32_t now) const;
   void Occupy(SlotId slot, const GroupHistory& history);
-  // A slot for a group with this history, which becomes a ghost if all held are worth more.
+  // A slot for a group with this history, which becomes a ghost if all held are worth more, or, if
+  // it loses ties, as much.
   std::optional<SlotId> PickVictimWorthLess(const GroupKey& group, const GroupHistory& history,
-                                            uint64_t uses);
+                                            bool loses_ties, uint64_t uses);
   void LookAround(uint64_t uses);
   void AddCandidate(SlotId slot);
   size_t RankCandidates(uint32_t now, RankedSlots* ranked) const;

@@ -116,7 +116,7 @@ void GroupCache::Join() {
 GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const uint32_t> groups) {
   Outcome outcome;
   if (!SetUpMetadata()) {
-    skipped_.fetch_add(groups.size(), std::memory_order_relaxed);
+    if (offer.may_evict) skipped_.fetch_add(groups.size(), std::memory_order_relaxed);
     outcome.lacking_bytes = geometry_.metadata_bytes + geometry_.step_bytes;
     return outcome;
   }
@@ -129,13 +129,14 @@ GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const
     } else if (const auto slot = TakeFreeSlot(&outcome.lacking_bytes); slot.has_value()) {
       Insert(*slot, offer, group, key);
     } else if (!offer.may_evict) {
-      break;
+      break;  // without a victim none can be waiting
     } else if (pool_.retired() >= pool_.retired_limit()) {
       skipped_.fetch_add(1, std::memory_order_relaxed);
     } else if (EvictFor(offer, group, key)) {
       waiting.push_back({group, key});
       if (pool_.retired() >= pool_.retired_limit()) InsertWaiting(offer, &waiting);
     }
+    ++outcome.done;
   }
   InsertWaiting(offer, &waiting);
   UpdateHeld();

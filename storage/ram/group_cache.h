@@ -54,7 +54,8 @@ class GroupCache : public RamTier, private RamShare {
   void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
              absl::Span<const uint32_t> groups) override;
   RestoreCounts Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
-                        absl::Span<const GroupPast> pasts, bool may_evict) override;
+                        absl::Span<const GroupPast> pasts, RestoreRoom room) override;
+  uint64_t max_groups() const override { return geometry_.max_slots; }
   std::vector<SlotId> SlotsByWorth() override;
   void Export(absl::Span<const SlotId> slots, KnownGroups* out) override;
   std::vector<float> Knowledge() override;
@@ -82,6 +83,7 @@ class GroupCache : public RamTier, private RamShare {
   struct Outcome {
     uint64_t lacking_bytes = 0;  // that the cache would have taken, had there been room
     size_t held = 0;
+    size_t done = 0;  // groups; the others found no slot free
   };
   // A group of it that a victim was evicted for.
   struct Waiting {
@@ -117,6 +119,9 @@ class GroupCache : public RamTier, private RamShare {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void Join();
+  // Remembers groups that are not brought in, and offers them to the tier below. Returns how many
+  // are held after all.
+  size_t Refuse(const Offer& offer, absl::Span<const uint32_t> groups) ABSL_LOCKS_EXCLUDED(mutex_);
   Outcome AdmitLocked(const Offer& offer, absl::Span<const uint32_t> groups)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -26,23 +26,52 @@ uint16_t WorthClass(float worth) {
 }  // namespace
 
 RestoreCounts GroupCache::Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
-                                  absl::Span<const GroupPast> pasts, bool may_evict) {
+                                  absl::Span<const GroupPast> pasts, RestoreRoom room) {
   if (geometry_.max_slots == 0 || pasts.empty()) return {.refused = pasts.size()};
-  std::vector<uint32_t> groups(pasts.size());
-  std::iota(groups.begin(), groups.end(), 0);
+  std::vector<uint32_t> all(pasts.size());
+  std::iota(all.begin(), all.end(), 0);
+  absl::Span<const uint32_t> groups = all;
+  const Offer offer = {row_ids.data(), rows, pasts.data(), room == RestoreRoom::kWorth};
   Join();
   RestoreCounts counts;
-  Outcome outcome;
-  {
-    absl::MutexLock lock(&mutex_);
-    const uint64_t before = admissions_.load(std::memory_order_relaxed);
-    outcome = AdmitLocked({row_ids.data(), rows, pasts.data(), may_evict}, groups);
-    counts.admitted = admissions_.load(std::memory_order_relaxed) - before;
+  bool asked = false;
+  while (true) {
+    Outcome outcome;
+    {
+      absl::MutexLock lock(&mutex_);
+      const uint64_t before = admissions_.load(std::memory_order_relaxed);
+      outcome = AdmitLocked(offer, groups);
+      counts.admitted += admissions_.load(std::memory_order_relaxed) - before;
+    }
+    counts.held += outcome.held;
+    groups.remove_prefix(outcome.done);
+    const bool in_vain = asked && outcome.done == 0;
+    if (room == RestoreRoom::kNone || outcome.lacking_bytes == 0 || in_vain) break;
+    shares_->Ask(this, outcome.lacking_bytes);
+    asked = true;
+    if (groups.empty()) break;
   }
-  counts.held = outcome.held;
+  if (room != RestoreRoom::kNone) counts.held += Refuse(offer, groups);
   counts.refused = pasts.size() - counts.admitted - counts.held;
-  if (may_evict && outcome.lacking_bytes > 0) shares_->Ask(this, outcome.lacking_bytes);
   return counts;
+}
+
+size_t GroupCache::Refuse(const Offer& offer, absl::Span<const uint32_t> groups) {
+  absl::MutexLock lock(&mutex_);
+  if (!ready_.load(std::memory_order_relaxed)) return 0;
+  size_t held = 0;
+  for (const uint32_t group : groups) {
+    const GroupKey key = KeyOf(IdsOf(offer, group));
+    if (FindHeld(offer, group, key)) {
+      ++held;
+      continue;
+    }
+    policy_->Remember(key, offer.pasts[group]);
+    if (lower_ != nullptr) {
+      lower_->OnLeave(key, offer.pasts[group].uses, IdsOf(offer, group), RowsOf(offer, group));
+    }
+  }
+  return held;
 }
 
 // Sorts by counting, which takes six bytes a slot for a moment; worths change while it goes on.

@@ -26,18 +26,11 @@ struct RamTierStats {
   uint64_t skipped = 0;     // groups not brought in because no slot was free just then
 };
 
-// What became of groups that were offered with their past.
-struct RestoreCounts {
-  size_t admitted = 0;
-  size_t held = 0;     // were there before
-  size_t refused = 0;  // no slot was free, nor held by a group that is worth less
-
-  RestoreCounts& operator+=(const RestoreCounts& other) {
-    admitted += other.admitted;
-    held += other.held;
-    refused += other.refused;
-    return *this;
-  }
+// What makes room for groups that are offered with their past, beside memory that nobody has.
+enum class RestoreRoom : uint8_t {
+  kNone,       // nothing
+  kFairShare,  // what other tables' caches hold above their fair share
+  kWorth,      // that, and groups of this cache that are worth less
 };
 
 // Holds groups of rows. Thread-safe; Lookup takes no lock and waits for nobody.
@@ -58,12 +51,16 @@ class RamTier {
                      absl::Span<const uint32_t> groups) = 0;
 
   // Offers groups with what is known of their use, which is at least one, most worthy first; this
-  // is no use of them. Unless they may evict, the first one that finds no slot free ends it.
+  // is no use of them. Those that are refused are remembered, and offered to the tier below; but
+  // with kNone the first refusal is the end.
   //   row_ids, rows: as Lookup;  pasts: [groups]
   virtual RestoreCounts Restore(absl::Span<const RowId> /*row_ids*/, const std::byte* /*rows*/,
-                                absl::Span<const GroupPast> /*pasts*/, bool /*may_evict*/) {
+                                absl::Span<const GroupPast> /*pasts*/, RestoreRoom /*room*/) {
     return {};
   }
+
+  // Groups that there could be room for, at most; 0 where groups do not come and go.
+  virtual uint64_t max_groups() const { return 0; }
 
   // The slots that hold groups now, most worthy first, equals in any order. Nothing where groups
   // do not come and go.

@@ -95,6 +95,12 @@ class WarmTier final : public LowerTier {
   // Returns whether it did any.
   bool Step(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // How many groups more can be collected; with no room left, a segment is due to be written.
+  size_t CollectRoom() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return layout_.segment_records() - pending_.size();
+  }
+
   WarmTierStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Frees the disk space when the object is destroyed.

@@ -102,6 +102,42 @@ TEST_P(TieredStoreHotTest, WhatTheWarmTierHasIsReadFromThere) {
   ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_);
 }
 
+TEST_P(TieredStoreHotTest, AWarmUpFillsRamAndThenTheWarmTier) {
+  options_.warm_budget_bytes = uint64_t{16} << 20;
+  options_.ram_budget_bytes = uint64_t{1} << 20;
+  const auto store = Open();
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  const std::vector<RowId> ids = RandomGroups(kTable, 2000, kGroupSize, 6);
+  const KnownGroups groups = {.row_ids = ids, .pasts = std::vector<GroupPast>(2000, {.uses = 2})};
+  const auto counts = store->WarmUp(table, groups, [] { return true; });
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_GT(counts->admitted, 200U);
+  EXPECT_EQ(counts->admitted + counts->refused, 2000U);
+  EXPECT_LE(counts->admitted, *store->RoomForGroups(table));
+  EXPECT_EQ(StatsOf(*store, "t", 1).ram.rows, counts->admitted * kGroupSize);
+  const absl::Time give_up = absl::Now() + absl::Seconds(200);
+  while (StatsOf(*store, "t", 1).warm.rows < counts->refused * kGroupSize / 2 &&
+         absl::Now() < give_up) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(StatsOf(*store, "t", 1).warm.skipped, 0U);
+  EXPECT_EQ(ExpectRows(store.get(), table, kTable, ids), counts->admitted);
+}
+
+TEST_P(TieredStoreHotTest, AWarmUpSaysWhatIsWrong) {
+  const auto store = Open();
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  const auto go_on = [] { return true; };
+  KnownGroups groups = {.row_ids = ids_, .pasts = std::vector<GroupPast>(499, {.uses = 2})};
+  EXPECT_TRUE(absl::IsInvalidArgument(store->WarmUp(table, groups, go_on).status()));
+  groups.pasts.resize(500, {.uses = 2});
+  EXPECT_TRUE(absl::IsCancelled(store->WarmUp(table, groups, [] { return false; }).status()));
+  groups.row_ids[77] = static_cast<RowId>(kTable.rows);
+  const absl::Status status = store->WarmUp(table, groups, go_on).status();
+  EXPECT_TRUE(absl::IsOutOfRange(status));
+  EXPECT_NE(status.message().find("index 77"), std::string::npos) << status;
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, TieredStoreHotTest, testing::Values(Kind::kIoUring, Kind::kPread),
                          EngineName);
 

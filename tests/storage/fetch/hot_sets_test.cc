@@ -106,11 +106,12 @@ TEST_F(HotSetsTest, FilesOfOthersAreRemoved) {
   SaveRows(3, Ids(0, 10));
   SaveRows(4, Ids(0, 10));
   for (const char* name : {"4.tmp", "04", "what"}) std::ofstream(folder_ + "/" + name) << "x";
-  const auto hot = NewHotSets();
+  auto hot = NewHotSets();
   const auto table = NewTable();
   hot->Add(4, table);
   hot->Start();
   AwaitLoaded(*table);
+  hot = nullptr;
   EXPECT_TRUE(fs::exists(PathOf(4)));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }

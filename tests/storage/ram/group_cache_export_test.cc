@@ -22,9 +22,8 @@ KnownGroups ExportAll(RamTier& tier) {
   return groups;
 }
 
-RestoreCounts RestoreAll(RamTier& tier, const KnownGroups& groups, bool may_evict) {
-  return tier.Restore(groups.row_ids, MakeRows(kSpec, groups.row_ids).data(), groups.pasts,
-                      may_evict);
+RestoreCounts RestoreAll(RamTier& tier, const KnownGroups& groups, RestoreRoom room) {
+  return tier.Restore(groups.row_ids, MakeRows(kSpec, groups.row_ids).data(), groups.pasts, room);
 }
 
 KnownGroups Used(uint64_t first, size_t count, const GroupPast& past) {
@@ -55,7 +54,7 @@ TEST(GroupCacheExportTest, AnotherCacheTakesOver) {
   }
   const auto heir = MakeCache(kSpec, kBudget);
   EXPECT_TRUE(heir->Teach(cache->Knowledge()));
-  const RestoreCounts counts = RestoreAll(*heir, exported, false);
+  const RestoreCounts counts = RestoreAll(*heir, exported, RestoreRoom::kNone);
   EXPECT_EQ(counts.admitted, 60U);
   EXPECT_EQ(counts.refused, 0U);
   const KnownGroups again = ExportAll(*heir);
@@ -81,7 +80,8 @@ TEST(GroupCacheExportTest, WithoutLeaveNoGroupHasToGo) {
   AdmitGroups(*cache, kSpec, Range(0, 500));
   const size_t held = ExportAll(*cache).size();
   ASSERT_LT(held, 500U);
-  const RestoreCounts counts = RestoreAll(*cache, Used(1000, 50, {.uses = 255}), false);
+  const RestoreCounts counts =
+      RestoreAll(*cache, Used(1000, 50, {.uses = 255}), RestoreRoom::kNone);
   EXPECT_EQ(counts.admitted, 0U);
   EXPECT_EQ(counts.refused, 50U);
   EXPECT_EQ(ExportAll(*cache).size(), held);
@@ -90,7 +90,8 @@ TEST(GroupCacheExportTest, WithoutLeaveNoGroupHasToGo) {
 TEST(GroupCacheExportTest, GroupsThatAreHeldStayAsTheyAre) {
   const auto cache = MakeCache(kSpec, kBudget);
   AdmitGroups(*cache, kSpec, Range(0, 10));
-  const RestoreCounts counts = RestoreAll(*cache, Used(5, 10, {.age = 9, .uses = 7}), true);
+  const RestoreCounts counts =
+      RestoreAll(*cache, Used(5, 10, {.age = 9, .uses = 7}), RestoreRoom::kWorth);
   EXPECT_EQ(counts.held, 5U);
   EXPECT_EQ(counts.admitted, 5U);
   const KnownGroups groups = ExportAll(*cache);
@@ -115,25 +116,58 @@ TEST(GroupCacheExportTest, WorthierGroupsEvictAndOthersGoDown) {
   Ledger ledger;
   auto shares = std::make_shared<RamShares>(std::make_shared<ByteBudget>(kBudget));
   GroupCache cache(kSpec, shares, std::make_unique<ReusePolicy>(ReusePolicyOptions()), {}, &ledger);
-  const RestoreCounts first = RestoreAll(cache, Used(0, 500, {.age = 1000, .uses = 3}), true);
+  const RestoreCounts first =
+      RestoreAll(cache, Used(0, 500, {.age = 1000, .uses = 3}), RestoreRoom::kWorth);
   EXPECT_GT(first.admitted, 50U);
   EXPECT_EQ(first.refused, 500 - first.admitted);
 
   ledger.left.clear();
-  const RestoreCounts worse = RestoreAll(cache, Used(500, 20, {.age = 90'000, .uses = 1}), true);
+  const RestoreCounts worse =
+      RestoreAll(cache, Used(500, 20, {.age = 90'000, .uses = 1}), RestoreRoom::kWorth);
   EXPECT_EQ(worse.admitted, 0U);
   EXPECT_EQ(ledger.left, std::vector<int>(20, 1));
 
   ledger.left.clear();
-  const RestoreCounts better = RestoreAll(cache, Used(600, 20, {.age = 10, .uses = 50}), true);
+  const RestoreCounts better =
+      RestoreAll(cache, Used(600, 20, {.age = 10, .uses = 50}), RestoreRoom::kWorth);
   EXPECT_EQ(better.admitted, 20U);
   EXPECT_EQ(ledger.left, std::vector<int>(20, 3));
   EXPECT_EQ(LookUpGroups(cache, kSpec, Range(600, 20)), 20U);
 }
 
+TEST(GroupCacheExportTest, WithoutWorthToGoByTheOrderGivenDecides) {
+  Ledger ledger;
+  auto shares = std::make_shared<RamShares>(std::make_shared<ByteBudget>(kBudget));
+  GroupCache cache(kSpec, shares, std::make_unique<ReusePolicy>(ReusePolicyOptions()), {}, &ledger);
+  AdmitGroups(cache, kSpec, Range(450, 1));
+  KnownGroups groups = Used(0, 500, {.age = 1000, .uses = 3});
+  groups.pasts[499] = {.age = 0, .uses = 200};
+  const RestoreCounts counts = RestoreAll(cache, groups, RestoreRoom::kFairShare);
+  EXPECT_EQ(counts.held, 1U);
+  EXPECT_EQ(counts.refused, ledger.left.size());
+  EXPECT_EQ(ledger.left.back(), 200);
+  EXPECT_EQ(LookUpGroups(cache, kSpec, Range(0, counts.admitted)), counts.admitted);
+  EXPECT_EQ(cache.Stats().evictions + cache.Stats().refusals, 0U);
+}
+
+// Another table's cache gives back what it has above its share.
+TEST(GroupCacheExportTest, TakesItsFairShare) {
+  auto shares = std::make_shared<RamShares>(std::make_shared<ByteBudget>(8 << 20));
+  const auto other = MakeCache(kSpec, shares);
+  AdmitGroups(*other, kSpec, Range(0, 10'000));
+  const auto cache = MakeCache(kSpec, shares);
+  size_t admitted = 0;
+  for (uint64_t first = 0; first < 4000; first += 200) {
+    admitted += RestoreAll(*cache, Used(first, 200, {.age = 5, .uses = 1}), RestoreRoom::kFairShare)
+                    .admitted;
+  }
+  EXPECT_GT(admitted, 1000U);
+  EXPECT_EQ(LookUpGroups(*cache, kSpec, Range(0, admitted)), admitted);
+}
+
 TEST(GroupCacheExportTest, WithoutRoomForAGroupAllAreRefused) {
   const auto cache = MakeCache(kSpec, 0);
-  EXPECT_EQ(RestoreAll(*cache, Used(0, 5, {.uses = 1}), true).refused, 5U);
+  EXPECT_EQ(RestoreAll(*cache, Used(0, 5, {.uses = 1}), RestoreRoom::kWorth).refused, 5U);
   EXPECT_EQ(ExportAll(*cache).size(), 0U);
 }
 
