@@ -62,6 +62,17 @@ class RecordedPolicy : public storage::EvictionPolicy {
   uint8_t UsesOf(storage::SlotId /*slot*/) const override { return 1; }
   uint8_t UsesOf(const storage::GroupKey& /*group*/) const override { return 1; }
   storage::SlotId PickVictimAmong(absl::Span<const storage::SlotId> slots) override;
+  storage::GroupPast PastOf(storage::SlotId /*slot*/) const override { return {.uses = 1}; }
+  float WorthOf(storage::SlotId /*slot*/) const override { return 0; }
+  void Remember(const storage::GroupKey& /*group*/, const storage::GroupPast& /*past*/) override {}
+  void OnRestore(storage::SlotId /*slot*/, const storage::GroupKey& /*group*/,
+                 const storage::GroupPast& /*past*/) override {}
+  std::optional<storage::SlotId> PickVictimFor(const storage::GroupKey& group,
+                                               const storage::GroupPast& /*past*/) override {
+    return PickVictim(group);
+  }
+  std::vector<float> Knowledge() const override { return {}; }
+  bool Teach(absl::Span<const float> /*knowledge*/) override { return false; }
 
  private:
   absl::Span<const storage::SlotId> picks_;

@@ -15,7 +15,8 @@
 namespace engram::storage {
 namespace {
 
-constexpr int kAcknowledgeFd = 100;  // the victim's; standard output is the log's
+constexpr char kVictimFlag[] = "--victim";  // then its name and directory
+constexpr int kAcknowledgeFd = 100;         // the victim's; standard output is the log's
 
 std::map<std::string, Victim>& Victims() {
   static auto* const victims = new std::map<std::string, Victim>();
@@ -41,7 +42,7 @@ std::string RunVictim(const std::string& name, const std::string& dir, absl::Dur
   EXPECT_GE(pid, 0);
   if (pid == 0) {
     dup2(ends[1], kAcknowledgeFd);
-    execl("/proc/self/exe", "crash_test", name.c_str(), dir.c_str(), nullptr);
+    execl("/proc/self/exe", "crash_test", kVictimFlag, name.c_str(), dir.c_str(), nullptr);
     _exit(127);
   }
   close(ends[1]);
@@ -67,9 +68,10 @@ std::string RunVictim(const std::string& name, const std::string& dir, absl::Dur
 }  // namespace engram::storage
 
 int main(int argc, char** argv) {
-  if (argc == 3) {
-    const auto victim = engram::storage::Victims().find(argv[1]);
-    return victim == engram::storage::Victims().end() ? 126 : victim->second(argv[2]);
+  using engram::storage::Victims;
+  if (argc == 4 && std::string(argv[1]) == engram::storage::kVictimFlag) {
+    const auto victim = Victims().find(argv[2]);
+    return victim == Victims().end() ? 126 : victim->second(argv[3]);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -176,6 +176,20 @@ TableRef StoreTest::Import(TieredStore* store, const std::string& name, const Te
   return ref.ok() ? *std::move(ref) : nullptr;
 }
 
+uint64_t StoreTest::WarmBytesOnDisk() const {
+  namespace fs = std::filesystem;
+  uint64_t bytes = 0;
+  std::error_code gone;  // files come and go meanwhile
+  fs::recursive_directory_iterator file(data_dir() + "/warm", gone);
+  while (!gone && file != fs::recursive_directory_iterator()) {
+    std::error_code no_size;
+    const uint64_t size = file->path().extension() == ".sst" ? file->file_size(no_size) : 0;
+    bytes += no_size ? 0 : size;
+    file.increment(gone);
+  }
+  return bytes;
+}
+
 void StoreTest::ExpectNothingLeft(const TieredStore& store) const {
   EXPECT_TRUE(store.ListTables().empty());
   uint64_t bytes = 0;

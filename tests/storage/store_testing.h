@@ -90,6 +90,8 @@ class StoreTest : public EngineTest {
                   uint32_t group_size = 1, bool stage_only = false);
 
   std::string data_dir() const { return dir_ + "/data"; }
+  // What the warm tiers' files take at this moment, those that are being written included.
+  uint64_t WarmBytesOnDisk() const;
   // Expects that there is no table, and no file of one.
   void ExpectNothingLeft(const TieredStore& store) const;
 

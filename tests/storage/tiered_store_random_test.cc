@@ -1,5 +1,5 @@
 // Random operations from several threads, against an oracle: a version's digest tells which seed
-// its rows must be made of.
+// its rows must be made of. Meanwhile all budgets hold at every moment.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -66,9 +66,24 @@ class TieredStoreRandomTest : public StoreTest {
         PublishOne(store, table, &random);
       } else if (dice < 10) {
         DropOne(store, table, &random);
+      } else if (dice < 12) {
+        WarmUpSome(store, table, &random);
+      } else if (dice < 13) {
+        Rebalance(store);
       } else {
         FetchOne(store, table, &random);
       }
+    }
+  }
+
+  // Looks at what RAM and warm tiers take until the threads are done.
+  void WatchBudgets(TieredStore* store) {
+    while (!done_) {
+      const StoreStats stats = store->Stats();
+      ASSERT_LE(stats.ram_used_bytes, options_.ram_budget_bytes);
+      ASSERT_LE(stats.warm_used_bytes, options_.warm_budget_bytes);
+      ASSERT_LE(WarmBytesOnDisk(), options_.warm_budget_bytes);
+      most_warm_bytes_ = std::max(most_warm_bytes_, stats.warm_used_bytes);
     }
   }
 
@@ -136,32 +151,68 @@ class TieredStoreRandomTest : public StoreTest {
     groups_ += ids.size() / group_size;
   }
 
+  void WarmUpSome(TieredStore* store, uint32_t table, Random* random) {
+    const auto ref = store->OpenTable(NameOf(table));
+    if (!ref.ok()) return;
+    const TestTable& rows = by_digest_.at((*ref)->identity().digest.ToHex());
+    const KnownGroups groups = {.row_ids = RandomGroups(rows, 300, kGroupSizes[table], (*random)()),
+                                .pasts = std::vector<GroupPast>(300, GroupPast{.uses = 2})};
+    const auto counts = store->WarmUp(*ref, groups, [] { return true; });
+    // A table held whole has no use for it.
+    EXPECT_TRUE(counts.ok() || absl::IsFailedPrecondition(counts.status())) << counts.status();
+    warmed_up_ += counts.ok() ? counts->admitted : 0;
+  }
+
+  // Too little traffic was seen, or it is cancelled soon.
+  static void Rebalance(TieredStore* store) {
+    int calls = 0;
+    const absl::Status status =
+        store->Rebalance([&](const RebalancePlan&, const RebalanceState&) { return ++calls < 2; });
+    EXPECT_TRUE(status.ok() || absl::IsFailedPrecondition(status) || absl::IsCancelled(status))
+        << status;
+  }
+
   std::array<std::array<std::string, kSeeds>, kTables> paths_;
   std::map<std::string, TestTable> by_digest_;
   std::atomic<uint64_t> imports_ = 0;
   std::atomic<uint64_t> drops_ = 0;
   std::atomic<uint64_t> groups_ = 0;
   std::atomic<uint64_t> ram_groups_ = 0;
+  std::atomic<uint64_t> warmed_up_ = 0;
+  std::atomic<bool> done_ = false;
+  uint64_t most_warm_bytes_ = 0;
 };
 
 TEST_P(TieredStoreRandomTest, EveryFetchMatchesTheOracle) {
   const uint32_t seed = TestSeed();
   Prepare();
-  options_.ram_budget_bytes = 3 * kMiB;
+  options_.ram_budget_bytes = 2 * kMiB;  // one table whole, and a part of the others
+  options_.warm_budget_bytes = 6 * kMiB;
+  options_.hot_set_period = absl::Milliseconds(200);
   options_.whole_tables = {NameOf(2)};
+  database_.max_open_files = 80;
   auto store = Open();
   Random random(seed);
   for (uint32_t table = 0; table < kTables; ++table) {
     ImportOne(store.get(), table, &random);
+    ASSERT_TRUE(store->Publish(NameOf(table), 1).ok());
   }
+  store.reset();
+  store = Open();  // now what is published shares the warm budget
+  std::thread watcher([&] { WatchBudgets(store.get()); });
   {
     std::vector<std::jthread> threads;
     for (uint32_t t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] { Work(store.get(), seed * kThreads + t); });
     }
   }
-  std::printf("%lu imports, %lu drops, %lu groups, %lu of them from RAM\n", imports_.load(),
-              drops_.load(), groups_.load(), ram_groups_.load());
+  done_ = true;
+  watcher.join();
+  std::printf("%lu imports, %lu drops, %lu groups, %lu of them from RAM, %lu warmed up\n",
+              imports_.load(), drops_.load(), groups_.load(), ram_groups_.load(),
+              warmed_up_.load());
+  EXPECT_GT(warmed_up_, 0U);
+  EXPECT_GT(most_warm_bytes_, 0U);
   EXPECT_GT(groups_, kOperations / 2);
   EXPECT_GT(ram_groups_, 0U);
   EXPECT_LT(ram_groups_, groups_);

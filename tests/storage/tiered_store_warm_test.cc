@@ -32,8 +32,6 @@ class TieredStoreWarmTest : public StoreTest {
   }
 
   std::string warm_dir() const { return data_dir() + "/warm"; }
-  // Of the first table.
-  std::string StagingDir() const { return warm_dir() + "/staging/1"; }
 
   // Fetches the groups again and again until the warm tier holds at least so many.
   void FetchUntilWarm(TieredStore* store, const TableRef& table, size_t groups) {
@@ -42,21 +40,6 @@ class TieredStoreWarmTest : public StoreTest {
       ASSERT_LT(absl::Now(), give_up) << StatsOf(*store, "t", 1).warm.rows;
       ExpectRows(store, table, kTable, ids_);
     }
-  }
-
-  uint64_t WarmBytesOnDisk() const {
-    uint64_t bytes = 0;
-    std::error_code gone;  // files come and go meanwhile
-    for (const std::string& dir : {warm_dir(), StagingDir()}) {
-      std::filesystem::directory_iterator file(dir, gone);
-      for (; !gone && file != std::filesystem::directory_iterator(); file.increment(gone)) {
-        if (file->path().extension() != ".sst") continue;
-        const uint64_t size = file->file_size(gone);
-        bytes += gone ? 0 : size;
-        gone.clear();
-      }
-    }
-    return bytes;
   }
 
   const std::vector<RowId> ids_ = RandomGroups(kTable, kGroups, kGroupSize, 5);
