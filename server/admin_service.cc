@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/pin.h"
 #include "server/proto_conversion.h"
 #include "server/status_conversion.h"
 #include "server/warm_up.h"
@@ -188,15 +189,11 @@ grpc::ServerUnaryReactor* AdminService::Drop(grpc::CallbackServerContext* contex
 }
 
 void AdminService::BeginDrain() {
-  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &warm_ups_, &changes_}) {
-    tasks->Stop();
-  }
+  for (Tasks* tasks : AllTasks()) tasks->Stop();
 }
 
 void AdminService::AwaitTasks() {
-  for (Tasks* tasks : {&imports_, &verifications_, &rebalancings_, &warm_ups_, &changes_}) {
-    tasks->AwaitAll();
-  }
+  for (Tasks* tasks : AllTasks()) tasks->AwaitAll();
 }
 
 grpc::ServerUnaryReactor* AdminService::GetStats(grpc::CallbackServerContext* context,
@@ -251,6 +248,18 @@ grpc::ServerBidiReactor<v1::WarmUpRequest, v1::WarmUpProgress>* AdminService::Wa
     grpc::CallbackServerContext* /*context*/) {
   return new WarmUpDialog(
       &warm_ups_, [store = store_](WarmUpDialog* dialog) { return RunWarmUp(store, dialog); });
+}
+
+grpc::ServerBidiReactor<v1::PinRequest, v1::PinProgress>* AdminService::Pin(
+    grpc::CallbackServerContext* /*context*/) {
+  return new PinDialog(&pins_,
+                       [store = store_](PinDialog* dialog) { return RunPin(store, dialog); });
+}
+
+grpc::ServerBidiReactor<v1::PinRequest, v1::PinProgress>* AdminService::Unpin(
+    grpc::CallbackServerContext* /*context*/) {
+  return new PinDialog(&pins_,
+                       [store = store_](PinDialog* dialog) { return RunUnpin(store, dialog); });
 }
 
 }  // namespace engram::server

@@ -2,6 +2,7 @@
 #ifndef ENGRAM_SERVER_ADMIN_SERVICE_H_
 #define ENGRAM_SERVER_ADMIN_SERVICE_H_
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -48,7 +49,13 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   grpc::ServerBidiReactor<v1::WarmUpRequest, v1::WarmUpProgress>* WarmUp(
       grpc::CallbackServerContext* context) override;
 
-  // Stops imports, verifications, rebalancings and warm-ups, which then end with UNAVAILABLE.
+  grpc::ServerBidiReactor<v1::PinRequest, v1::PinProgress>* Pin(
+      grpc::CallbackServerContext* context) override;
+
+  grpc::ServerBidiReactor<v1::PinRequest, v1::PinProgress>* Unpin(
+      grpc::CallbackServerContext* context) override;
+
+  // Stops imports, verifications, rebalancings, warm-ups and pins, which then end with UNAVAILABLE.
   // Refuses new ones, and changes of tables.
   void BeginDrain();
 
@@ -56,6 +63,9 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   void AwaitTasks();
 
  private:
+  std::array<Tasks*, 6> AllTasks() {
+    return {&imports_, &verifications_, &rebalancings_, &warm_ups_, &pins_, &changes_};
+  }
   // Changes of tables wait for the disk.
   grpc::ServerUnaryReactor* RunChange(grpc::CallbackServerContext* context,
                                       std::function<absl::Status()> change);
@@ -69,6 +79,7 @@ class AdminService final : public v1::EngramAdmin::CallbackService {
   Tasks verifications_{"verifications", 4};
   Tasks rebalancings_{"rebalancings", 4};
   Tasks warm_ups_{"warm-ups", 4};
+  Tasks pins_{"changes of pins", 4};
   Tasks changes_{"changes of tables", 32};
 };
 

@@ -27,6 +27,7 @@ void ToProto(v1::Tier tier, const storage::TierStats& stats, v1::TierStats* mess
   message->set_bytes_written(stats.bytes_written);
   message->set_refusals(stats.refusals);
   message->set_skipped(stats.skipped);
+  message->set_pinned(stats.pinned);
   ToProto(stats.read_latency, message->mutable_read_latency());
 }
 

@@ -101,6 +101,7 @@ struct TierStats {
   uint64_t evictions = 0;   // groups evicted
   uint64_t refusals = 0;    // groups not brought in because all held are worth more
   uint64_t skipped = 0;     // groups not brought in because the tier did not keep up
+  uint64_t pinned = 0;      // groups that stay until they are unpinned; RAM only
   LatencyStats read_latency{};
 };
 

@@ -185,6 +185,31 @@ class TieredStore {
   virtual absl::StatusOr<RestoreCounts> WarmUp(const TableRef& table, const KnownGroups& groups,
                                                absl::FunctionRef<bool()> go_on) = 0;
 
+  // Brings groups into RAM, at the expense of any others, to stay there until they are unpinned or
+  // the version is dropped; by restarts as well, if hot_set_period is not 0. All of them or, on an
+  // error, none beside those that were pinned before. Blocks until they are there, and meanwhile
+  // first until what RAM held before a restart is back, and until others' calls of these functions
+  // are over.
+  //   row_ids: [groups x group_size];  go_on: asked several times a second
+  //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds
+  //   FAILED_PRECONDITION             as RoomForGroups
+  //   RESOURCE_EXHAUSTED              more than PinLimit() would be pinned, names both numbers; or
+  //                                   readers were too slow to make room
+  //   DATA_LOSS                       as Fetch
+  //   CANCELLED                       `go_on` returned false
+  virtual absl::StatusOr<PinCounts> Pin(const TableRef& table, absl::Span<const RowId> row_ids,
+                                        absl::FunctionRef<bool()> go_on) = 0;
+
+  // Lets groups go again, or, without any ids, all of the table; they leave RAM as others do.
+  //   INVALID_ARGUMENT, OUT_OF_RANGE, FAILED_PRECONDITION, CANCELLED  as Pin
+  virtual absl::StatusOr<PinCounts> Unpin(const TableRef& table, absl::Span<const RowId> row_ids,
+                                          absl::FunctionRef<bool()> go_on) = 0;
+
+  // How many groups of a table may be pinned: half of those that its fair share of RAM has room
+  // for now.
+  //   FAILED_PRECONDITION  as RoomForGroups
+  virtual absl::StatusOr<uint64_t> PinLimit(const TableRef& table) const = 0;
+
   virtual StoreStats Stats() const = 0;
 };
 

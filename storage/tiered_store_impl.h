@@ -57,6 +57,13 @@ class TieredStoreImpl final : public TieredStore {
   absl::StatusOr<uint64_t> RoomForGroups(const TableRef& table) const override;
   absl::StatusOr<RestoreCounts> WarmUp(const TableRef& table, const KnownGroups& groups,
                                        absl::FunctionRef<bool()> go_on) override;
+  absl::StatusOr<PinCounts> Pin(const TableRef& table, absl::Span<const RowId> row_ids,
+                                absl::FunctionRef<bool()> go_on) override
+      ABSL_LOCKS_EXCLUDED(pin_mutex_);
+  absl::StatusOr<PinCounts> Unpin(const TableRef& table, absl::Span<const RowId> row_ids,
+                                  absl::FunctionRef<bool()> go_on) override
+      ABSL_LOCKS_EXCLUDED(pin_mutex_);
+  absl::StatusOr<uint64_t> PinLimit(const TableRef& table) const override;
   StoreStats Stats() const override;
 
  private:
@@ -106,6 +113,7 @@ class TieredStoreImpl final : public TieredStore {
   WholeTableLoader loader_;
   absl::Mutex balance_mutex_;  // held by whoever changes shares of RAM
   bool rebalancing_ ABSL_GUARDED_BY(balance_mutex_) = false;
+  absl::Mutex pin_mutex_;      // held by whoever changes what is pinned, but for the start
   HotSets hot_;                // saves what fetches left in RAM when these are over
   IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use
   PlacementThread placement_;  // likewise

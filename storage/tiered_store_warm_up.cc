@@ -13,7 +13,7 @@ absl::StatusOr<uint64_t> TieredStoreImpl::RoomForGroups(const TableRef& table) c
   if (version.ram().max_groups() == 0) {
     const bool whole = HeldWhole(table->identity().name) && ram_.budget_bytes() > 0;
     return absl::FailedPreconditionError(
-        absl::StrCat("table \"", table->identity().name, "\" cannot be warmed up: ",
+        absl::StrCat("table \"", table->identity().name, "\" has no groups that come into RAM: ",
                      whole ? "it is held whole in RAM" : "there is no RAM for its groups"));
   }
   const uint64_t warm = version.warm() == nullptr ? 0 : version.warm()->layout().slots();

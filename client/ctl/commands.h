@@ -19,6 +19,8 @@ void AddVerifyCommand(CommandLine& line);
 void AddReplayCommand(CommandLine& line);
 void AddSeedCommand(CommandLine& line);
 void AddWarmUpCommand(CommandLine& line);
+void AddPinCommand(CommandLine& line);
+void AddUnpinCommand(CommandLine& line);
 void AddMakeCheckpointCommand(CommandLine& line);
 void AddVersionCommand(CommandLine& line);
 

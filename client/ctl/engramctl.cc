@@ -20,6 +20,8 @@ int RunEngramctl(int argc, const char* const* argv, const Console& console) {
   AddReplayCommand(line);
   AddSeedCommand(line);
   AddWarmUpCommand(line);
+  AddPinCommand(line);
+  AddUnpinCommand(line);
   AddMakeCheckpointCommand(line);
   AddVersionCommand(line);
   return line.Run(argc, argv);

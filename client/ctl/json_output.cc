@@ -42,6 +42,7 @@ Json TierJson(const v1::TierStats& tier) {
           {"evictions", tier.evictions()},
           {"refusals", tier.refusals()},
           {"skipped", tier.skipped()},
+          {"pinned", tier.pinned()},
           {"bytes_written", tier.bytes_written()},
           {"read_latency", LatencyJson(tier.read_latency())}};
 }

@@ -63,6 +63,7 @@ void PrintTiers(const v1::TableStats& table, std::ostream& out) {
   }
   text.Print(out, "  ");
   for (const v1::TierStats& tier : table.tiers()) {
+    if (tier.pinned() > 0) out << "  pinned in RAM: " << FormatCount(tier.pinned()) << " groups\n";
     if (tier.read_latency().count() == 0) continue;
     out << "  " << TierName(tier.tier()) << " read latency: " << Latencies(tier.read_latency())
         << "\n";

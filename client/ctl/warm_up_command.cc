@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/connection.h"
 #include "client/ctl/exit_code.h"
 #include "client/ctl/json_output.h"
+#include "client/ctl/row_id_file.h"
 #include "client/ctl/warm_up_call.h"
 #include "client/hash/u32_file.h"
 
@@ -20,28 +20,13 @@ struct WarmUpCommandOptions {
   std::string file;
 };
 
-absl::Status CheckIds(const std::string& file, const std::vector<uint32_t>& ids,
-                      const v1::TableSpec& spec) {
-  if (ids.size() % spec.group_size() != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file, " has ", ids.size(), " row ids, no multiple of the table's group size, ",
-                     "which is ", spec.group_size()));
-  }
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < spec.rows()) continue;
-    return absl::InvalidArgumentError(absl::StrCat(file, " has row id ", ids[i], " at index ", i,
-                                                   ", and the table ", spec.rows(), " rows"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status RunWarmUp(const CommandContext& context, const WarmUpCommandOptions& options) {
   const absl::StatusOr<std::vector<uint32_t>> ids = ReadU32File(options.file);
   if (!ids.ok()) return AsInputError(ids.status());
   Connection connection(context.address);
   const absl::StatusOr<v1::TableInfo> info = FindPublished(connection, options.table);
   if (!info.ok()) return info.status();
-  if (absl::Status status = CheckIds(options.file, *ids, info->spec()); !status.ok()) {
+  if (absl::Status status = CheckRowIds(options.file, *ids, info->spec()); !status.ok()) {
     return status;
   }
   const size_t group_size = info->spec().group_size();

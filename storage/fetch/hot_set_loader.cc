@@ -1,5 +1,7 @@
 #include "storage/fetch/hot_set_loader.h"
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -7,12 +9,37 @@
 #include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
 #include "storage/fetch/group_restore.h"
+#include "storage/fetch/pinned_groups.h"
 
 namespace engram::storage {
 namespace {
 
 std::string Describe(const TableVersion& table) {
   return absl::StrCat(table.identity().name, " v", table.identity().version);
+}
+
+// What became of groups that a file names; errors are those of RestoreGroups.
+absl::StatusOr<RestoreCounts> Bring(TableVersion& table, const KnownGroups& groups,
+                                    absl::FunctionRef<bool()> go_on) {
+  const auto first_free =
+      std::find_if_not(groups.pasts.begin(), groups.pasts.end(), std::mem_fn(&GroupPast::pinned));
+  const auto count = static_cast<size_t>(first_free - groups.pasts.begin());
+  const size_t ids = count * table.spec().group_size;
+  KnownGroups pinned;
+  pinned.row_ids.assign(groups.row_ids.begin(),
+                        groups.row_ids.begin() + static_cast<std::ptrdiff_t>(ids));
+  pinned.pasts.assign(groups.pasts.begin(), first_free);
+  if (absl::Status status = PinGroups(table, pinned, go_on); absl::IsResourceExhausted(status)) {
+    spdlog::warn("{} groups of table {} are pinned no more: {}", NotPinned(table, pinned).size(),
+                 Describe(table), std::string(status.message()));
+  } else if (!status.ok()) {
+    return status;
+  }
+  auto counts =
+      RestoreGroups(table, absl::MakeConstSpan(groups.row_ids).subspan(ids),
+                    absl::MakeConstSpan(groups.pasts).subspan(count), RestoreRoom::kNone, go_on);
+  if (counts.ok()) counts->held += count;
+  return counts;
 }
 
 }  // namespace
@@ -86,9 +113,7 @@ bool HotSetLoader::LoadPart(Task* task) {
   if (!groups.ok()) {
     spdlog::warn("loading what RAM held of table {} stopped: {}", Describe(*table),
                  std::string(groups.status().message()));
-  } else if (const auto counts =
-                 RestoreGroups(*table, groups->row_ids, groups->pasts, RestoreRoom::kNone, go_on);
-             counts.ok()) {
+  } else if (const auto counts = Bring(*table, *groups, go_on); counts.ok()) {
     task->counts += *counts;
   } else if (absl::IsCancelled(counts.status())) {
     return false;

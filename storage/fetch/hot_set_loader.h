@@ -19,7 +19,8 @@
 namespace engram::storage {
 
 // One thread that loads hot sets, most worthy groups first, some of each table by turns. Groups
-// take free memory only: none that traffic brought in has to go. Thread-safe.
+// take free memory only: none that traffic brought in has to go, but for pinned groups, which come
+// first. Thread-safe.
 class HotSetLoader {
  public:
   HotSetLoader();

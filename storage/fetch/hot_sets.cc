@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -105,25 +106,43 @@ void HotSets::SaveAll() {
 void HotSets::SaveIfUsed(uint64_t uid, const Entry& entry) {
   const std::shared_ptr<TableVersion> table = entry.table.lock();
   if (table == nullptr || table->loading_groups_left() > 0) return;
-  const uint64_t changes = table->RamChanges();
-  if (changes == entry.saved) return;
+  if (table->RamChanges() != entry.saved) SaveAndNote(uid, *table);
+}
+
+bool HotSets::SaveNow(TableVersion& table) {
+  if (options_.period <= absl::ZeroDuration()) return false;
+  absl::MutexLock saving(&save_mutex_);
+  std::optional<uint64_t> uid;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [known, entry] : entries_) {
+      if (entry.table.lock().get() == &table) uid = known;
+    }
+  }
+  return uid.has_value() && SaveAndNote(*uid, table);
+}
+
+bool HotSets::SaveAndNote(uint64_t uid, TableVersion& table) {
+  const uint64_t changes = table.RamChanges();
   const absl::Time start = absl::Now();
-  const absl::StatusOr<uint64_t> groups = Save(uid, *table);
+  const absl::StatusOr<uint64_t> groups = Save(uid, table);
   if (!groups.ok()) {
-    spdlog::warn("what RAM holds of table {} v{} was not saved: {}", table->identity().name,
-                 table->identity().version, std::string(groups.status().message()));
-    return;
+    spdlog::warn("what RAM holds of table {} v{} was not saved: {}", table.identity().name,
+                 table.identity().version, std::string(groups.status().message()));
+    return false;
   }
   spdlog::debug("saved {} groups that RAM holds of table {} v{} in {}", *groups,
-                table->identity().name, table->identity().version,
+                table.identity().name, table.identity().version,
                 absl::FormatDuration(absl::Now() - start));
   absl::MutexLock lock(&mutex_);
-  if (const auto found = entries_.find(uid); found != entries_.end()) {
-    found->second.saved = changes;
-  } else {  // dropped meanwhile
+  const auto found = entries_.find(uid);
+  if (found == entries_.end()) {  // dropped meanwhile
     std::error_code ignored;
     fs::remove(PathOf(uid), ignored);
+    return false;
   }
+  found->second.saved = changes;
+  return true;
 }
 
 absl::StatusOr<uint64_t> HotSets::Save(uint64_t uid, TableVersion& table) const {

@@ -44,6 +44,10 @@ class HotSets {
   // Removes files of tables that were not added, loads those of others, and begins to save.
   void Start() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Saves a table whose pins changed. Returns whether they are on disk; the log says why not,
+  // unless nothing is ever saved, or the table was dropped.
+  bool SaveNow(TableVersion& table) ABSL_LOCKS_EXCLUDED(mutex_, save_mutex_);
+
   // Saves what was used since the last time.
   void SaveAll() ABSL_LOCKS_EXCLUDED(mutex_, save_mutex_);
 
@@ -57,7 +61,11 @@ class HotSets {
   void RemoveUnknown() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns how many groups were saved.
   absl::StatusOr<uint64_t> Save(uint64_t uid, TableVersion& table) const;
-  void SaveIfUsed(uint64_t uid, const Entry& entry) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SaveIfUsed(uint64_t uid, const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(save_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns whether the file is there.
+  bool SaveAndNote(uint64_t uid, TableVersion& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(save_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const HotSetsOptions options_;
   absl::Mutex save_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while files are written

@@ -20,7 +20,8 @@ TableStats TableVersion::Stats() const {
                .admissions = ram.admissions,
                .evictions = ram.evictions,
                .refusals = ram.refusals,
-               .skipped = ram.skipped};
+               .skipped = ram.skipped,
+               .pinned = ram.pinned};
   stats.cold = {
       .rows = info_.spec.rows,
       .bytes = cold_->disk_bytes(),

@@ -88,7 +88,8 @@ class TableVersion final : public Table {
 
   // A number that is the same as before if RAM was neither changed nor looked into.
   uint64_t RamChanges() const {
-    return groups_.load(std::memory_order_relaxed) + ram_->Stats().admissions;
+    const RamTierStats ram = ram_->Stats();
+    return groups_.load(std::memory_order_relaxed) + ram.admissions + ram.pin_changes;
   }
 
   // Takes in what was fetched since the last call, for Stats and Traffic. `now` never goes back.

@@ -26,12 +26,16 @@ struct Header {
 };
 static_assert(sizeof(Header) == 64);
 
+constexpr uint32_t kFirstVersionWithFlags = 2;
+constexpr uint8_t kPinnedFlag = 1;
+
 // Behind a group's row ids.
 struct StoredPast {
   uint32_t age;
   uint8_t uses;
   uint8_t gap;
-  uint8_t reserved[2];
+  uint8_t flags;
+  uint8_t reserved;
 };
 static_assert(sizeof(StoredPast) == 8);
 
@@ -86,7 +90,11 @@ absl::Status HotSetWriter::Append(const KnownGroups& groups) {
   std::byte* record = records.data();
   for (size_t i = 0; i < groups.size(); ++i) {
     const GroupPast& past = groups.pasts[i];
-    const StoredPast stored = {.age = past.age, .uses = past.uses, .gap = past.gap, .reserved = {}};
+    const StoredPast stored = {.age = past.age,
+                               .uses = past.uses,
+                               .gap = past.gap,
+                               .flags = past.pinned ? kPinnedFlag : uint8_t{0},
+                               .reserved = 0};
     std::memcpy(record, groups.row_ids.data() + i * group_size_, id_bytes);
     std::memcpy(record + id_bytes, &stored, sizeof(stored));
     record += RecordBytes(group_size_);
@@ -142,6 +150,7 @@ absl::Status HotSetReader::CheckHeader() {
     return absl::FailedPreconditionError(absl::StrCat(path_, " is another table's"));
   }
   if (header.knowledge > kMaxKnowledge) return Damaged("is damaged");
+  known_flags_ = header.version < kFirstVersionWithFlags ? 0 : kPinnedFlag;
   checksum_.Update(BytesOf(std::as_const(header)));
   knowledge_.resize(header.knowledge);
   const absl::Span<std::byte> knowledge(reinterpret_cast<std::byte*>(knowledge_.data()),
@@ -193,7 +202,10 @@ absl::StatusOr<KnownGroups> HotSetReader::Next(size_t most) {
     StoredPast stored;
     std::memcpy(groups.row_ids.data() + i * table_.group_size, record, id_bytes);
     std::memcpy(&stored, record + id_bytes, sizeof(stored));
-    groups.pasts[i] = {.age = stored.age, .uses = stored.uses, .gap = stored.gap};
+    groups.pasts[i] = {.age = stored.age,
+                       .uses = stored.uses,
+                       .gap = stored.gap,
+                       .pinned = (stored.flags & known_flags_ & kPinnedFlag) != 0};
     record += RecordBytes(table_.group_size);
     if (stored.uses == 0) return Damaged("holds a group without uses");
   }

@@ -22,8 +22,8 @@
 
 namespace engram::storage {
 
-// Version of the file's format.
-inline constexpr uint32_t kHotSetVersion = 1;
+// Version of the file's format. Files of version 1, in which no group is pinned, are read as well.
+inline constexpr uint32_t kHotSetVersion = 2;
 
 // The table that a file belongs to.
 struct HotSetTable {
@@ -33,7 +33,7 @@ struct HotSetTable {
   uint32_t group_size = 1;
 };
 
-// Writes a file, most worthy groups first. For one thread at a time.
+// Writes a file, pinned groups first, then most worthy ones. For one thread at a time.
 class HotSetWriter {
  public:
   // knowledge: RamTier::Knowledge. Errors are those of ReplacedFile, for all functions here.
@@ -93,6 +93,7 @@ class HotSetReader {
   const HotSetTable table_;
   std::ifstream in_;
   RowDigest checksum_;
+  uint8_t known_flags_ = 0;  // that the file's version allows
   uint64_t groups_ = 0;
   uint64_t left_ = 0;
   std::vector<float> knowledge_;

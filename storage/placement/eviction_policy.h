@@ -22,7 +22,8 @@ struct GroupKey {
 };
 
 // OnHit is called by any number of threads at once, alongside everything else, and must be
-// lock-free. All other calls come one at a time. A slot is occupied from OnInsert to OnRemove.
+// lock-free. All other calls but pinned() come one at a time. A slot is occupied from OnInsert to
+// OnRemove. While it is pinned it is no victim.
 class EvictionPolicy {
  public:
   virtual ~EvictionPolicy() = default;
@@ -42,8 +43,8 @@ class EvictionPolicy {
   virtual void OnRemove(SlotId slot, const GroupKey& group) = 0;
 
   // A group that is not held was used, and no slot is free: returns the slot that should be its,
-  // which the cache answers with OnRemove; or none, if every group held is worth more. At least one
-  // slot is occupied.
+  // which the cache answers with OnRemove; or none, if every group held is worth more or pinned. At
+  // least one slot is occupied.
   virtual std::optional<SlotId> PickVictim(const GroupKey& newcomer) = 0;
 
   // How often a group was used, as far as is remembered, up to 255: the one in an occupied slot;
@@ -51,8 +52,8 @@ class EvictionPolicy {
   virtual uint8_t UsesOf(SlotId slot) const = 0;
   virtual uint8_t UsesOf(const GroupKey& group) const = 0;
 
-  // The slot that is worth least of these: at least one, all occupied.
-  virtual SlotId PickVictimAmong(absl::Span<const SlotId> slots) = 0;
+  // The slot that is worth least of these, all occupied; or none, if all are pinned.
+  virtual std::optional<SlotId> PickVictimAmong(absl::Span<const SlotId> slots) = 0;
 
   // What is known of the group in a slot: uses is 0 if none is there.
   virtual GroupPast PastOf(SlotId slot) const = 0;
@@ -62,9 +63,18 @@ class EvictionPolicy {
   // Remembers a group that is not held, and whose past, at least one use, was learned elsewhere.
   virtual void Remember(const GroupKey& group, const GroupPast& past) = 0;
   // OnInsert and PickVictim for such a group, which is not used now. One that gets no slot is
-  // remembered; worth as much as others it gets none.
+  // remembered; worth as much as others it gets none, unless it is to be pinned: then it gets one
+  // whatever it is worth, and OnRestore pins it there.
   virtual void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) = 0;
   virtual std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) = 0;
+
+  // Pins an occupied slot, or lets it go again.
+  virtual void SetPinned(SlotId slot, bool pinned) = 0;
+  virtual bool IsPinned(SlotId slot) const = 0;
+  // Slots that are pinned now. Called from any thread.
+  virtual uint64_t pinned() const = 0;
+  // The group in an occupied slot moved to another, which was not, with all that is known of it.
+  virtual void OnMove(SlotId from, SlotId to) = 0;
 
   // What was learned of groups in general, as numbers that Teach of another policy of this kind
   // understands; it returns false, and learns nothing, where it does not. May be called before

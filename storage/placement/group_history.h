@@ -14,9 +14,10 @@ inline constexpr uint32_t kUsesPerTick = 16;
 
 // A group's past as it may be told to another policy, of this process or the next.
 struct GroupPast {
-  uint32_t age = 0;  // ticks since the last use
-  uint8_t uses = 0;  // up to 255; 0: nothing is known
-  uint8_t gap = 0;   // as GroupHistory::gap
+  uint32_t age = 0;     // ticks since the last use
+  uint8_t uses = 0;     // up to 255; 0: nothing is known
+  uint8_t gap = 0;      // as GroupHistory::gap
+  bool pinned = false;  // whether it stays in RAM whatever it is worth
 
   friend bool operator==(const GroupPast&, const GroupPast&) = default;
 };
@@ -24,19 +25,24 @@ struct GroupPast {
 // Eight bytes, kept with a group's slot, and for some time after its eviction. Time is told by the
 // uses of all groups of a table, in ticks of some uses.
 struct GroupHistory {
-  uint32_t last_use = 0;  // tick; wraps
-  uint8_t uses = 0;       // up to 255; 0: nothing is known
-  uint8_t gap = 0;        // bits of half the ticks between the last two uses
-  uint8_t order = 0;      // index of the n-gram order
-  bool sampled = false;   // whether its returns are recorded while it is held
+  uint32_t last_use = 0;     // tick; wraps
+  uint8_t uses = 0;          // up to 255; 0: nothing is known
+  uint8_t gap = 0;           // bits of half the ticks between the last two uses
+  uint8_t order = 0;         // index of the n-gram order
+  bool sampled : 1 = false;  // whether its returns are recorded while it is held
+  bool pinned : 1 = false;   // whether it stays
+  uint8_t unused : 6 = 0;
 
+  // Of a group that is not held: pinned is left false.
   static GroupHistory Of(const GroupPast& past, uint32_t order, uint32_t now) {
     return {.last_use = now - past.age,
             .uses = past.uses,
             .gap = past.gap,
             .order = static_cast<uint8_t>(order)};
   }
-  GroupPast Past(uint32_t now) const { return {.age = Age(now), .uses = uses, .gap = gap}; }
+  GroupPast Past(uint32_t now) const {
+    return {.age = Age(now), .uses = uses, .gap = gap, .pinned = pinned};
+  }
 
   uint32_t Age(uint32_t now) const { return now - last_use; }
 

@@ -3,6 +3,7 @@
 #define ENGRAM_STORAGE_PLACEMENT_KNOWN_GROUPS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "storage/placement/group_history.h"
@@ -30,6 +31,14 @@ struct RestoreCounts {
     refused += other.refused;
     return *this;
   }
+};
+
+// What became of groups that were to be pinned, or unpinned.
+struct PinCounts {
+  uint64_t changed = 0;    // groups that were not yet as they are now
+  uint64_t unchanged = 0;  // different groups that were before
+  uint64_t pinned = 0;     // all groups of the table that are
+  bool saved = false;      // whether it outlasts the process
 };
 
 }  // namespace engram::storage

@@ -71,7 +71,8 @@ void ReusePolicy::OnHit(absl::Span<const SlotId> slots) {
     if (history.uses == 0) continue;
     if (history.sampled) model_.RecordReturn(history, now, kSampling);
     history.AddUse(now);
-    // Not a plain store, lest a slot removed meanwhile looks occupied. A lost race is a lost use.
+    // Not a plain store, lest a slot removed meanwhile looks occupied, or one pinned or let go
+    // meanwhile as before. A lost race is a lost use.
     Atomic(histories_[slot])
         .compare_exchange_weak(word, std::bit_cast<uint64_t>(history), std::memory_order_relaxed);
   }
@@ -106,13 +107,21 @@ void ReusePolicy::OnRestore(SlotId slot, const GroupKey& group, const GroupPast&
   const GroupHistory history = Recall(group, past, Now());
   ghosts_.Remove(group.hash);
   Occupy(slot, history);
+  if (past.pinned) SetPinned(slot, true);
 }
 
 void ReusePolicy::Occupy(SlotId slot, const GroupHistory& history) {
   assert(slot < slots_ && history.uses > 0);
   end_ = std::max(end_, slot + 1);
+  ++occupied_;
   Store(slot, history);
   AddCandidate(slot);
+}
+
+void ReusePolicy::Vacate(SlotId slot) {
+  --occupied_;
+  Store(slot, GroupHistory());
+  while (end_ > 0 && Load(end_ - 1).uses == 0) --end_;
 }
 
 void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
@@ -127,9 +136,24 @@ void ReusePolicy::OnInsert(SlotId slot, const GroupKey& group) {
 }
 
 void ReusePolicy::OnRemove(SlotId slot, const GroupKey& group) {
+  SetPinned(slot, false);
   ghosts_.Put(group.hash, Load(slot), model_, Now());
-  Store(slot, GroupHistory());
-  while (end_ > 0 && Load(end_ - 1).uses == 0) --end_;
+  Vacate(slot);
+}
+
+void ReusePolicy::SetPinned(SlotId slot, bool pinned) {
+  const auto bit = std::bit_cast<uint64_t>(GroupHistory{.pinned = true});
+  const auto word = Atomic(histories_[slot]);
+  const uint64_t before = pinned ? word.fetch_or(bit, std::memory_order_relaxed)
+                                 : word.fetch_and(~bit, std::memory_order_relaxed);
+  if (((before & bit) != 0) == pinned) return;
+  pinned_.fetch_add(pinned ? 1 : ~uint64_t{0}, std::memory_order_relaxed);
+  if (!pinned) AddCandidate(slot);
+}
+
+void ReusePolicy::OnMove(SlotId from, SlotId to) {
+  Occupy(to, Load(from));
+  Vacate(from);
 }
 
 uint64_t ReusePolicy::Random(uint64_t below) {  // Marsaglia's xorshift
@@ -154,7 +178,9 @@ std::optional<SlotId> ReusePolicy::PickVictim(const GroupKey& newcomer) {
 std::optional<SlotId> ReusePolicy::PickVictimFor(const GroupKey& group, const GroupPast& past) {
   const uint64_t uses = uses_.load(std::memory_order_relaxed);
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
-  return PickVictimWorthLess(group, Recall(group, past, now), true, uses);
+  GroupHistory history = Recall(group, past, now);
+  history.pinned = past.pinned;
+  return PickVictimWorthLess(group, history, true, uses);
 }
 
 std::optional<SlotId> ReusePolicy::PickVictimWorthLess(const GroupKey& group,
@@ -163,12 +189,16 @@ std::optional<SlotId> ReusePolicy::PickVictimWorthLess(const GroupKey& group,
   const auto now = static_cast<uint32_t>(uses / kUsesPerTick);
   Learn(uses);
   LookAround(uses);
+  if (occupied_ == pinned()) {
+    ghosts_.Put(group.hash, history, model_, now);
+    return std::nullopt;
+  }
   RankedSlots ranked;
   const size_t count = RankCandidates(now, &ranked);
-  if (count == 0) return FirstOccupied();
+  if (count == 0) return FindUnpinned();
   const Ranked victim = *std::min_element(ranked.begin(), ranked.begin() + count);
   const float rank = model_.Rank(history, now);
-  if (rank < victim.rank || (loses_ties && rank == victim.rank)) {
+  if (!history.pinned && (rank < victim.rank || (loses_ties && rank == victim.rank))) {
     ghosts_.Put(group.hash, history, model_, now);
     KeepWorst(&ranked, count, slots_);
     return std::nullopt;
@@ -181,7 +211,8 @@ size_t ReusePolicy::RankCandidates(uint32_t now, RankedSlots* ranked) const {
   size_t count = 0;
   for (size_t i = 0; i < candidate_count_; ++i) {
     const GroupHistory history = Load(candidates_[i]);
-    if (history.uses > 0) (*ranked)[count++] = {candidates_[i], model_.Rank(history, now)};
+    if (history.uses == 0 || history.pinned) continue;
+    (*ranked)[count++] = {candidates_[i], model_.Rank(history, now)};
   }
   return count;
 }
@@ -201,9 +232,12 @@ void ReusePolicy::KeepWorst(RankedSlots* ranked, size_t count, SlotId victim) {
   }
 }
 
-SlotId ReusePolicy::FirstOccupied() const {
-  SlotId slot = 0;
-  while (Load(slot).uses == 0) ++slot;
+SlotId ReusePolicy::FindUnpinned() {
+  const auto may_go = [](const GroupHistory& history) {
+    return history.uses > 0 && !history.pinned;
+  };
+  auto slot = static_cast<SlotId>(Random(end_));
+  while (!may_go(Load(slot))) slot = (slot + 1) % end_;
   return slot;
 }
 
@@ -233,7 +267,7 @@ void ReusePolicy::LookAround(uint64_t uses) {
     const GroupHistory history = Load(slot);
     if (history.uses == 0) continue;
     model_.RecordWait(history, now, waited);
-    AddCandidate(slot);
+    if (!history.pinned) AddCandidate(slot);
   }
   if (ghosts_.capacity() == 0) return;
   const float ghosts_waited = ticks * static_cast<float>(ghosts_.capacity()) / kGhostLooks;
@@ -259,11 +293,17 @@ uint8_t ReusePolicy::UsesOf(const GroupKey& group) const {
   return ghosts_.Find(group.hash).value_or(GroupHistory{.uses = 1}).uses;
 }
 
-SlotId ReusePolicy::PickVictimAmong(absl::Span<const SlotId> slots) {
+std::optional<SlotId> ReusePolicy::PickVictimAmong(absl::Span<const SlotId> slots) {
   const uint32_t now = Now();
-  return *std::min_element(slots.begin(), slots.end(), [&](SlotId a, SlotId b) {
-    return model_.Rank(Load(a), now) < model_.Rank(Load(b), now);
-  });
+  std::optional<Ranked> victim;
+  for (const SlotId slot : slots) {
+    const GroupHistory history = Load(slot);
+    if (history.pinned) continue;
+    const Ranked ranked = {slot, model_.Rank(history, now)};
+    if (!victim.has_value() || ranked < *victim) victim = ranked;
+  }
+  if (!victim.has_value()) return std::nullopt;
+  return victim->slot;
 }
 
 }  // namespace engram::storage

@@ -37,12 +37,16 @@ class ReusePolicy : public EvictionPolicy {
   std::optional<SlotId> PickVictim(const GroupKey& newcomer) override;
   uint8_t UsesOf(SlotId slot) const override { return Load(slot).uses; }
   uint8_t UsesOf(const GroupKey& group) const override;
-  SlotId PickVictimAmong(absl::Span<const SlotId> slots) override;
+  std::optional<SlotId> PickVictimAmong(absl::Span<const SlotId> slots) override;
   GroupPast PastOf(SlotId slot) const override { return Load(slot).Past(Now()); }
   float WorthOf(SlotId slot) const override { return model_.Rank(Load(slot), Now()); }
   void Remember(const GroupKey& group, const GroupPast& past) override;
   void OnRestore(SlotId slot, const GroupKey& group, const GroupPast& past) override;
   std::optional<SlotId> PickVictimFor(const GroupKey& group, const GroupPast& past) override;
+  void SetPinned(SlotId slot, bool pinned) override;
+  bool IsPinned(SlotId slot) const override { return Load(slot).pinned; }
+  uint64_t pinned() const override { return pinned_.load(std::memory_order_relaxed); }
+  void OnMove(SlotId from, SlotId to) override;
   std::vector<float> Knowledge() const override { return model_.Observations(); }
   bool Teach(absl::Span<const float> knowledge) override { return model_.Restore(knowledge); }
 
@@ -73,15 +77,17 @@ class ReusePolicy : public EvictionPolicy {
   // The history of a group whose past was told, and of which ghosts may know more.
   GroupHistory Recall(const GroupKey& group, const GroupPast& past, uint32_t now) const;
   void Occupy(SlotId slot, const GroupHistory& history);
-  // A slot for a group with this history, which becomes a ghost if all held are worth more, or, if
-  // it loses ties, as much.
+  void Vacate(SlotId slot);
+  // A slot for a group with this history, which becomes a ghost if all held are pinned or worth
+  // more, or, if it loses ties, as much. Whatever it is worth, a pinned one wins against others.
   std::optional<SlotId> PickVictimWorthLess(const GroupKey& group, const GroupHistory& history,
                                             bool loses_ties, uint64_t uses);
   void LookAround(uint64_t uses);
   void AddCandidate(SlotId slot);
   size_t RankCandidates(uint32_t now, RankedSlots* ranked) const;
   void KeepWorst(RankedSlots* ranked, size_t count, SlotId victim);
-  SlotId FirstOccupied() const;
+  // Any slot that is no candidate, nor pinned, of which there is at least one.
+  SlotId FindUnpinned();
   void Learn(uint64_t uses);
 
   const double ghosts_per_slot_;
@@ -90,7 +96,9 @@ class ReusePolicy : public EvictionPolicy {
   std::atomic<uint64_t> uses_{0};
   uint64_t* histories_ = nullptr;  // [slots], accessed atomically
   uint32_t slots_ = 0;
-  SlotId end_ = 0;  // one past the highest slot occupied
+  SlotId end_ = 0;         // one past the highest slot occupied
+  uint64_t occupied_ = 0;  // slots
+  std::atomic<uint64_t> pinned_{0};
   GhostTable ghosts_;
   uint64_t last_look_ = 0;     // in uses
   uint64_t last_refresh_ = 0;  // likewise

@@ -73,14 +73,23 @@ bool GroupCache::SlotHolds(SlotId slot, const RowId* ids) const {
   return std::memcmp(pool_.Slot(slot), ids, id_bytes_) == 0;
 }
 
-bool GroupCache::FindHeld(const Offer& offer, uint32_t group, const GroupKey& key) {
-  const RowId* const ids = IdsOf(offer, group);
+std::optional<SlotId> GroupCache::Find(const RowId* ids, const GroupKey& key) const {
   GroupIndex::Slots slots;
   const auto end = slots.begin() + index_.FindCandidates(key.hash, slots.data());
   const auto slot =
       std::find_if(slots.begin(), end, [&](SlotId found) { return SlotHolds(found, ids); });
-  if (slot == end) return false;
-  if (offer.pasts == nullptr) policy_->OnHit({*slot});
+  if (slot == end) return std::nullopt;
+  return *slot;
+}
+
+bool GroupCache::FindHeld(const Offer& offer, uint32_t group, const GroupKey& key) {
+  const std::optional<SlotId> slot = Find(IdsOf(offer, group), key);
+  if (!slot.has_value()) return false;
+  if (offer.pasts == nullptr) {
+    policy_->OnHit({*slot});
+  } else if (PastIn(offer, group).pinned) {
+    SetPinned(*slot, true);
+  }
   return true;
 }
 
@@ -90,7 +99,9 @@ RamTierStats GroupCache::Stats() const {
           .admissions = admissions_.load(std::memory_order_relaxed),
           .evictions = evictions_.load(std::memory_order_relaxed),
           .refusals = refusals_.load(std::memory_order_relaxed),
-          .skipped = skipped_.load(std::memory_order_relaxed)};
+          .skipped = skipped_.load(std::memory_order_relaxed),
+          .pinned = policy_->pinned(),
+          .pin_changes = pin_changes_.load(std::memory_order_relaxed)};
 }
 
 void GroupCache::Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
@@ -121,7 +132,7 @@ GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const
     return outcome;
   }
   std::vector<Waiting> waiting;
-  pool_.Reclaim();
+  Reclaim();
   for (const uint32_t group : groups) {
     const GroupKey key = KeyOf(IdsOf(offer, group));
     if (FindHeld(offer, group, key)) {
@@ -144,7 +155,7 @@ GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const
 }
 
 void GroupCache::InsertWaiting(const Offer& offer, std::vector<Waiting>* waiting) {
-  pool_.Reclaim();
+  Reclaim();
   for (const auto& [group, key] : *waiting) {
     if (FindHeld(offer, group, key)) continue;  // it was offered twice
     if (const auto slot = pool_.Take(); slot.has_value()) {
@@ -183,7 +194,7 @@ bool GroupCache::EvictFor(const Offer& offer, uint32_t group, const GroupKey& ke
   if (groups_.load(std::memory_order_relaxed) == 0) return false;
   const std::optional<SlotId> victim = offer.pasts == nullptr
                                            ? policy_->PickVictim(key)
-                                           : policy_->PickVictimFor(key, offer.pasts[group]);
+                                           : policy_->PickVictimFor(key, PastIn(offer, group));
   if (!victim.has_value()) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
     if (lower_ != nullptr) {
@@ -200,21 +211,29 @@ void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const G
   std::byte* const memory = pool_.Slot(slot);
   std::memcpy(memory, IdsOf(offer, group), id_bytes_);
   std::memcpy(memory + id_bytes_, RowsOf(offer, group), group_bytes_);
-  if (!index_.Insert(key.hash, slot)) {
-    GroupIndex::Slots neighbours;
-    const size_t found = index_.FindNeighbours(key.hash, neighbours.data());
-    Evict(policy_->PickVictimAmong(absl::MakeConstSpan(neighbours.data(), found)));
-    [[maybe_unused]] const bool inserted = index_.Insert(key.hash, slot);
-    assert(inserted);
+  if (!Enter(slot, key)) {
+    pool_.Retire(slot);
+    skipped_.fetch_add(1, std::memory_order_relaxed);
+    return;
   }
   if (offer.pasts == nullptr) {
     policy_->OnInsert(slot, key);
   } else {
-    policy_->OnRestore(slot, key, offer.pasts[group]);
+    policy_->OnRestore(slot, key, PastIn(offer, group));
   }
   if (lower_ != nullptr) lower_->OnEnter(key);
   groups_.fetch_add(1, std::memory_order_relaxed);
   admissions_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool GroupCache::Enter(SlotId slot, const GroupKey& key) {
+  if (index_.Insert(key.hash, slot)) return true;
+  GroupIndex::Slots neighbours;
+  const size_t found = index_.FindNeighbours(key.hash, neighbours.data());
+  const auto victim = policy_->PickVictimAmong(absl::MakeConstSpan(neighbours.data(), found));
+  if (!victim.has_value()) return false;
+  Evict(*victim);
+  return index_.Insert(key.hash, slot);
 }
 
 bool GroupCache::Evict(SlotId slot) {
@@ -229,17 +248,6 @@ bool GroupCache::Evict(SlotId slot) {
   groups_.fetch_sub(1, std::memory_order_relaxed);
   evictions_.fetch_add(1, std::memory_order_relaxed);
   return true;
-}
-
-void GroupCache::GiveBack(uint64_t bytes) {
-  absl::MutexLock lock(&mutex_);
-  pool_.Reclaim();
-  if (!pool_.shrinking()) {
-    const SlotId end = pool_.end();
-    for (SlotId slot = pool_.BeginShrink(bytes); slot < end; ++slot) Evict(slot);
-    pool_.Reclaim();
-  }
-  UpdateHeld();
 }
 
 RamShareShape GroupCache::Shape() const {

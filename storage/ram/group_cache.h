@@ -40,7 +40,8 @@ struct GroupCacheOptions {
 //
 // Lookup takes no lock and waits for nobody; groups that it finds are not overwritten before it
 // returns. Admit and GiveBack lock the cache, but never wait for readers: where no slot is free
-// because readers are slow, groups are skipped.
+// because readers are slow, groups are skipped. Pinned groups never leave: they move when their
+// memory is given back, and memory that they fill is not.
 class GroupCache : public RamTier, private RamShare {
  public:
   // lower: told of groups that come and go; outlives the cache, or is null
@@ -55,6 +56,10 @@ class GroupCache : public RamTier, private RamShare {
              absl::Span<const uint32_t> groups) override;
   RestoreCounts Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
                         absl::Span<const GroupPast> pasts, RestoreRoom room) override;
+  uint64_t pin_limit() override;
+  std::vector<uint32_t> NotPinned(absl::Span<const RowId> row_ids) override;
+  size_t Unpin(absl::Span<const RowId> row_ids) override;
+  size_t UnpinAll() override;
   uint64_t max_groups() const override { return geometry_.max_slots; }
   std::vector<SlotId> SlotsByWorth() override;
   void Export(absl::Span<const SlotId> slots, KnownGroups* out) override;
@@ -79,6 +84,7 @@ class GroupCache : public RamTier, private RamShare {
     const std::byte* rows;
     const GroupPast* pasts = nullptr;  // null: the groups are used now
     bool may_evict = true;
+    uint64_t pin_limit = 0;  // as pin_limit(), where a past says pinned
   };
   struct Outcome {
     uint64_t lacking_bytes = 0;  // that the cache would have taken, had there been room
@@ -113,8 +119,13 @@ class GroupCache : public RamTier, private RamShare {
   void NotePicked(absl::Span<const RowId> row_ids, const std::vector<uint32_t>& misses,
                   size_t first_miss) const;
   bool SlotHolds(SlotId slot, const RowId* ids) const;
+  std::optional<SlotId> Find(const RowId* ids, const GroupKey& key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What is told of a group's past, as far as it may be pinned now.
+  GroupPast PastIn(const Offer& offer, uint32_t group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetPinned(SlotId slot, bool pinned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether the cache holds a group of the offer; if so, that is a use of it, unless its past
-  // tells.
+  // tells: then it may be pinned.
   bool FindHeld(const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -137,9 +148,25 @@ class GroupCache : public RamTier, private RamShare {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Insert(SlotId slot, const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Enters a slot into the index, at the expense of another if need be. Returns whether it could.
+  bool Enter(SlotId slot, const GroupKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns whether a group stood in the slot.
   bool Evict(SlotId slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(uint64_t bytes) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void BeginShrink(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Memory beside what pinned groups fill.
+  uint64_t SpareBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What readers are done with becomes free, for pinned groups that have to move in the first
+  // place.
+  void Reclaim() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves pinned groups out of memory that is given back, as far as slots are free, and sees to it
+  // that others will be. Returns whether it did anything.
+  bool MovePinned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One past the last slot that a group may be in.
+  SlotId EndOfGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return moving_.empty() ? pool_.end() : moving_.back() + 1;
+  }
+  void Move(SlotId from, SlotId to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   RamShareShape Shape() const override;
   void UpdateHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -166,7 +193,10 @@ class GroupCache : public RamTier, private RamShare {
   std::atomic<uint64_t> evictions_{0};
   std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> skipped_{0};
+  std::atomic<uint64_t> pin_changes_{0};
   absl::Mutex mutex_;  // held by whoever changes the cache
+  // Pinned groups in memory that is given back once they have moved, ascending.
+  std::vector<SlotId> moving_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram::storage

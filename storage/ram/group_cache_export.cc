@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -16,11 +17,12 @@ constexpr SlotId kSlotsPerLock = 16384;
 // Classes of worth: eight for each doubling.
 constexpr unsigned kWorthShift = 20;
 constexpr size_t kWorthClasses = size_t{1} << (31 - kWorthShift);
+constexpr uint16_t kPinnedClass = kWorthClasses;
 
 // 0: an empty slot; otherwise 1 and more, higher for what is worth more.
 uint16_t WorthClass(float worth) {
   const uint32_t bits = std::bit_cast<uint32_t>(std::max(worth, 0.0F)) >> kWorthShift;
-  return static_cast<uint16_t>(std::min<size_t>(bits + 1, kWorthClasses));
+  return static_cast<uint16_t>(std::min<size_t>(bits + 1, kPinnedClass - 1));
 }
 
 }  // namespace
@@ -31,8 +33,13 @@ RestoreCounts GroupCache::Restore(absl::Span<const RowId> row_ids, const std::by
   std::vector<uint32_t> all(pasts.size());
   std::iota(all.begin(), all.end(), 0);
   absl::Span<const uint32_t> groups = all;
-  const Offer offer = {row_ids.data(), rows, pasts.data(), room == RestoreRoom::kWorth};
   Join();
+  const bool pins = std::any_of(pasts.begin(), pasts.end(), std::mem_fn(&GroupPast::pinned));
+  const Offer offer = {.row_ids = row_ids.data(),
+                       .rows = rows,
+                       .pasts = pasts.data(),
+                       .may_evict = room == RestoreRoom::kWorth,
+                       .pin_limit = pins ? pin_limit() : 0};
   RestoreCounts counts;
   bool asked = false;
   while (true) {
@@ -80,12 +87,16 @@ std::vector<SlotId> GroupCache::SlotsByWorth() {
   std::vector<uint16_t> classes;
   for (bool more = true; more;) {
     absl::MutexLock lock(&mutex_);
-    const SlotId end = pool_.end();
+    const SlotId end = EndOfGroups();
     SlotId slot = static_cast<SlotId>(classes.size());
     const SlotId stop = std::min(end, slot + kSlotsPerLock);
     for (; slot < stop; ++slot) {
-      const bool occupied = policy_->PastOf(slot).uses > 0;
-      classes.push_back(occupied ? WorthClass(policy_->WorthOf(slot)) : uint16_t{0});
+      const GroupPast past = policy_->PastOf(slot);
+      if (past.uses == 0) {
+        classes.push_back(0);
+      } else {
+        classes.push_back(past.pinned ? kPinnedClass : WorthClass(policy_->WorthOf(slot)));
+      }
     }
     more = slot < end;
   }
@@ -104,11 +115,12 @@ std::vector<SlotId> GroupCache::SlotsByWorth() {
 
 void GroupCache::Export(absl::Span<const SlotId> slots, KnownGroups* out) {
   absl::MutexLock lock(&mutex_);
+  const SlotId end = EndOfGroups();
   for (const SlotId slot : slots) {
-    if (slot < pool_.end()) __builtin_prefetch(pool_.Slot(slot));
+    if (slot < end) __builtin_prefetch(pool_.Slot(slot));
   }
   for (const SlotId slot : slots) {
-    const GroupPast past = slot < pool_.end() ? policy_->PastOf(slot) : GroupPast();
+    const GroupPast past = slot < end ? policy_->PastOf(slot) : GroupPast();
     if (past.uses == 0) continue;
     const auto* const ids = reinterpret_cast<const RowId*>(pool_.Slot(slot));
     out->row_ids.insert(out->row_ids.end(), ids, ids + group_size_);

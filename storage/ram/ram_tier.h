@@ -18,12 +18,14 @@ namespace engram::storage {
 class RamShare;
 
 struct RamTierStats {
-  uint64_t rows = 0;        // rows held
-  uint64_t bytes = 0;       // of the budget in use, metadata included
-  uint64_t admissions = 0;  // groups brought in
-  uint64_t evictions = 0;   // groups evicted
-  uint64_t refusals = 0;    // groups not brought in because all held are worth more
-  uint64_t skipped = 0;     // groups not brought in because no slot was free just then
+  uint64_t rows = 0;         // rows held
+  uint64_t bytes = 0;        // of the budget in use, metadata included
+  uint64_t admissions = 0;   // groups brought in
+  uint64_t evictions = 0;    // groups evicted
+  uint64_t refusals = 0;     // groups not brought in because all held are worth more
+  uint64_t skipped = 0;      // groups not brought in because no slot was free just then
+  uint64_t pinned = 0;       // groups that stay until they are unpinned
+  uint64_t pin_changes = 0;  // so often was a group that was held pinned, unpinned, or moved
 };
 
 // What makes room for groups that are offered with their past, beside memory that nobody has.
@@ -52,18 +54,29 @@ class RamTier {
 
   // Offers groups with what is known of their use, which is at least one, most worthy first; this
   // is no use of them. Those that are refused are remembered, and offered to the tier below; but
-  // with kNone the first refusal is the end.
+  // with kNone the first refusal is the end. Those that are to be pinned are, were they held before
+  // or not, up to pin_limit(); they are worth more than any that are not.
   //   row_ids, rows: as Lookup;  pasts: [groups]
   virtual RestoreCounts Restore(absl::Span<const RowId> /*row_ids*/, const std::byte* /*rows*/,
                                 absl::Span<const GroupPast> /*pasts*/, RestoreRoom /*room*/) {
     return {};
   }
 
+  // Groups that may be pinned at most: half of those that the tier's fair share of the budget has
+  // room for. 0 where groups do not come and go. What is pinned already stays if it falls.
+  virtual uint64_t pin_limit() { return 0; }
+  // The groups that are not pinned, by their indices in `row_ids`: [groups x group_size].
+  virtual std::vector<uint32_t> NotPinned(absl::Span<const RowId> /*row_ids*/) { return {}; }
+  // Pinned groups are held like others from now on. Returns how many of these were pinned.
+  virtual size_t Unpin(absl::Span<const RowId> /*row_ids*/) { return 0; }
+  // The same for all of them. Should not be called while others pin groups.
+  virtual size_t UnpinAll() { return 0; }
+
   // Groups that there could be room for, at most; 0 where groups do not come and go.
   virtual uint64_t max_groups() const { return 0; }
 
-  // The slots that hold groups now, most worthy first, equals in any order. Nothing where groups
-  // do not come and go.
+  // The slots that hold groups now, pinned ones first, then most worthy first, equals in any order.
+  // Nothing where groups do not come and go.
   virtual std::vector<SlotId> SlotsByWorth() { return {}; }
   // Appends the groups in these slots to `out`, less those that left. Locks out Admit meanwhile, so
   // should be called with some thousands of slots at a time.

@@ -68,7 +68,7 @@ void SlotPool::Reclaim() {
     for (const SlotId slot : unseen) PushFree(slot);
     unseen.clear();
   }
-  if (shrinking() && epochs_.epoch() >= shrink_epoch_ + 2) {
+  if (shrinking() && !shrink_postponed_ && epochs_.epoch() >= shrink_epoch_ + 2) {
     region_.ShrinkTo(shrink_to_bytes_);
     usable_ = UsableSlots();
     shrink_epoch_ = 0;
@@ -86,6 +86,12 @@ bool SlotPool::Grow(uint64_t headroom) {
   if (!region_.GrowTo(region_.bytes() + NextGrowth(), headroom)) return false;
   usable_ = UsableSlots();
   return true;
+}
+
+void SlotPool::ResumeShrink() {
+  assert(shrinking());
+  shrink_postponed_ = false;
+  shrink_epoch_ = epochs_.epoch();
 }
 
 SlotId SlotPool::BeginShrink(uint64_t bytes) {

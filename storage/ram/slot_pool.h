@@ -55,6 +55,10 @@ class SlotPool {
   // shrink at a time.
   SlotId BeginShrink(uint64_t bytes);
   bool shrinking() const { return shrink_epoch_ != 0; }
+  // For a caller who has slots left that can be found for some time yet: from the one call to the
+  // other no memory is given back.
+  void PostponeShrink() { shrink_postponed_ = true; }
+  void ResumeShrink();
 
   SlotId end() const { return end_; }  // slots from here on were never handed out
   uint64_t bytes() const { return region_.bytes(); }
@@ -75,7 +79,8 @@ class SlotPool {
   // Retired slots by epoch modulo 3: retired in this epoch, in the last one, and (empty) the one
   // before, which no reader can see any more.
   std::array<std::vector<SlotId>, 3> retired_;
-  uint64_t shrink_epoch_ = 0;  // when the shrink began; 0: none
+  uint64_t shrink_epoch_ = 0;  // when the shrink began, or was resumed; 0: none
+  bool shrink_postponed_ = false;
   uint64_t shrink_to_bytes_ = 0;
 };
 

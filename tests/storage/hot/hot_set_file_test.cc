@@ -27,7 +27,8 @@ KnownGroups Groups(size_t first, size_t count) {
     groups.row_ids.push_back(static_cast<RowId>(999 - i));
     groups.pasts.push_back({.age = static_cast<uint32_t>(i * i),
                             .uses = static_cast<uint8_t>(1 + i % 255),
-                            .gap = static_cast<uint8_t>(i % 32)});
+                            .gap = static_cast<uint8_t>(i % 32),
+                            .pinned = i % 5 == 0});
   }
   return groups;
 }
@@ -91,7 +92,7 @@ TEST_F(HotSetFileTest, TheFormatStaysAsItIs) {
   ASSERT_TRUE(Write({Groups(5, 1)}).ok());
   const std::string head =
       "454e4752484f540a"
-      "01000000"
+      "02000000"
       "02000000"
       "0700000000000000"
       "01020300000000000000000000000000"
@@ -105,11 +106,42 @@ TEST_F(HotSetFileTest, TheFormatStaysAsItIs) {
       "19000000"
       "06"
       "05"
-      "0000"
+      "0100"
       "0100000000000000";
   const std::string content = absl::BytesToHexString(Content());
   ASSERT_EQ(content.size(), head.size() + 32);  // the checksum
   EXPECT_EQ(content.substr(0, head.size()), head);
+}
+
+// Two groups, as version 1 wrote them.
+TEST_F(HotSetFileTest, FilesOfVersionOneAreReadAndPinNothing) {
+  const std::string before =
+      "454e4752484f540a"
+      "01000000"
+      "02000000"
+      "0700000000000000"
+      "01020300000000000000000000000000"
+      "00000000"
+      "0000000000000000000000000000000000000000"
+      "05000000e2030000"
+      "1900000006050000"
+      "06000000e1030000"
+      "2400000007060000"
+      "0200000000000000";
+  std::string content = absl::HexStringToBytes(before);
+  RowDigest checksum;
+  checksum.Update(
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(content.data()), content.size()));
+  const Digest digest = checksum.Finish();
+  content.append(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size());
+  SetContent(content);
+  const auto reader = HotSetReader::Open(path_, kTable);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto groups = (*reader)->Next(2);
+  ASSERT_TRUE(groups.ok()) << groups.status();
+  EXPECT_EQ(groups->row_ids, Groups(5, 2).row_ids);
+  EXPECT_EQ(groups->pasts[0], (GroupPast{.age = 25, .uses = 6, .gap = 5}));
+  EXPECT_EQ(groups->pasts[1], (GroupPast{.age = 36, .uses = 7, .gap = 6}));
 }
 
 TEST_F(HotSetFileTest, NoByteMayBeAnother) {
@@ -142,7 +174,7 @@ TEST_F(HotSetFileTest, OtherFilesAreRefused) {
   other.group_size = 1;
   EXPECT_EQ(OpenCode(other), absl::StatusCode::kFailedPrecondition);
   std::string newer = Content();
-  newer[8] = 2;
+  newer[8] = 3;
   SetContent(newer);
   EXPECT_EQ(OpenCode(), absl::StatusCode::kFailedPrecondition);
   fs::remove(path_);

@@ -140,6 +140,24 @@ TEST_F(SlotPoolTest, AReaderKeepsTheMemoryGivenBack) {
   EXPECT_EQ(budget_->used_bytes(), 12288u);
 }
 
+TEST_F(SlotPoolTest, APostponedShrinkWaitsForReadersFromThenOn) {
+  SlotPool pool(budget_, kSlotBytes, 16, 4096);
+  TakeAll(pool);
+  pool.BeginShrink(4096);
+  pool.PostponeShrink();
+  for (int i = 0; i < 3; ++i) pool.Reclaim();
+  EXPECT_TRUE(pool.shrinking());
+  auto guard = std::make_unique<ReaderEpochs::Guard>(pool.Enter());
+  pool.ResumeShrink();
+  for (int i = 0; i < 3; ++i) pool.Reclaim();
+  EXPECT_EQ(budget_->used_bytes(), 16384u);
+  EXPECT_EQ(*pool.Slot(15), std::byte{0xEE});
+  guard.reset();
+  pool.Reclaim();
+  EXPECT_FALSE(pool.shrinking());
+  EXPECT_EQ(budget_->used_bytes(), 12288u);
+}
+
 TEST_F(SlotPoolTest, MayShrinkToNothingAndGrowAgain) {
   SlotPool pool(budget_, kSlotBytes, 16, 4096);
   TakeAll(pool);
