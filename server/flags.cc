@@ -144,6 +144,10 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
              "How often to save which groups RAM holds, so that a restart brings them back; 0 for "
              "never [60]")
       ->group(group);
+  AddSize(app, "--hot-image-rate", &options->hot_image_bytes_per_s,
+          "Bytes a second at which to write the rows that RAM holds, on average, so that a restart "
+          "reads them in sequence; they take as much disk as RAM; 0 for not at all [16MB]")
+      ->group(group);
   app->add_option("--io-threads", options->io_threads, "Threads that read from disk")
       ->capture_default_str()
       ->group(group);

@@ -58,7 +58,9 @@ TieredStoreImpl::TieredStoreImpl(const StoreOptions& options, std::unique_ptr<Re
     : options_(options),
       engine_(std::move(engine)),
       ram_(options.ram_budget_bytes),
-      hot_({.folder = options.data_dir + "/hot", .period = options.hot_set_period}),
+      hot_({.folder = options.data_dir + "/hot",
+            .period = options.hot_set_period,
+            .image_bytes_per_s = options.hot_image_bytes_per_s}),
       scheduler_(options.io_threads) {}
 
 absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {

@@ -64,6 +64,10 @@ struct StoreOptions {
   // How often what RAM holds is saved, so that a restart brings it back; at the end it is saved as
   // well. 0: never, nor is it loaded.
   absl::Duration hot_set_period = absl::Seconds(60);
+  // Average rate at which the rows that RAM holds are written after such a save, to be read back in
+  // sequence: they take the RAM budget once more on disk, twice for a moment. 0: they are not, and
+  // a restart reads each row where it is.
+  uint64_t hot_image_bytes_per_s = 16'000'000;
   int io_threads = 4;
   ReadEngineOptions read_engine{};
 };

@@ -56,10 +56,11 @@ HotSetLoader::~HotSetLoader() {
 }
 
 void HotSetLoader::Load(const std::shared_ptr<TableVersion>& table, std::string path,
-                        const HotSetTable& id) {
+                        std::string image_path, const HotSetTable& id) {
   table->SetLoadingGroupsLeft(1);  // at least; how many the file names its checksum will tell
   absl::MutexLock lock(&mutex_);
-  tasks_.push_back({.table = table, .path = std::move(path), .id = id});
+  tasks_.push_back(
+      {.table = table, .path = std::move(path), .image_path = std::move(image_path), .id = id});
 }
 
 void HotSetLoader::Run() {
@@ -82,7 +83,7 @@ void HotSetLoader::Run() {
   }
 }
 
-bool HotSetLoader::Open(Task* task, TableVersion& table) const {
+bool HotSetLoader::Open(Task* task, TableVersion& table, absl::FunctionRef<bool()> go_on) {
   task->start = absl::Now();
   auto reader = HotSetReader::Open(task->path, task->id);
   if (!reader.ok()) {
@@ -95,36 +96,40 @@ bool HotSetLoader::Open(Task* task, TableVersion& table) const {
     spdlog::warn("table {} learns anew which groups come back: {} is of another policy",
                  Describe(table), task->path);
   }
-  table.SetLoadingGroupsLeft(task->reader->groups());
+  table.SetLoadingGroupsLeft(std::max<uint64_t>(task->reader->groups(), 1));
+  if (!task->image_path.empty()) OpenImage(task, table, go_on);
   return true;
+}
+
+void HotSetLoader::OpenImage(Task* task, const TableVersion& table,
+                             absl::FunctionRef<bool()> go_on) {
+  const HotImageTable id = {.table = task->id, .row_bytes = table.spec().row_bytes};
+  auto image = HotImageLoad::Open(task->image_path, id, task->reader.get(), go_on);
+  if (image.ok()) {
+    task->image = *std::move(image);
+  } else if (!absl::IsNotFound(image.status()) && !absl::IsCancelled(image.status())) {
+    spdlog::warn("what RAM held of table {} is read row by row: {}", Describe(table),
+                 std::string(image.status().message()));
+  }
 }
 
 bool HotSetLoader::LoadPart(Task* task) {
   const std::shared_ptr<TableVersion> table = task->table.lock();
   if (table == nullptr) return false;
-  if (task->reader == nullptr && !Open(task, *table)) {
-    table->SetLoadingGroupsLeft(0);
-    return false;
-  }
   const auto go_on = [&] {
     return !stopping_.load(std::memory_order_relaxed) && table.use_count() > 1;
   };
-  const auto groups = task->reader->Next(GroupsOfOneRestore(table->spec()));
-  if (!groups.ok()) {
-    spdlog::warn("loading what RAM held of table {} stopped: {}", Describe(*table),
-                 std::string(groups.status().message()));
-  } else if (const auto counts = Bring(*table, *groups, go_on); counts.ok()) {
-    task->counts += *counts;
-  } else if (absl::IsCancelled(counts.status())) {
+  if (task->reader == nullptr && !Open(task, *table, go_on)) {
+    table->SetLoadingGroupsLeft(0);
     return false;
-  } else {
-    spdlog::error("{} groups that RAM held of table {} stay on disk: {}", groups->size(),
-                  Describe(*table), std::string(counts.status().message()));
   }
-  const uint64_t left = table->loading_groups_left();
-  const size_t done = groups.ok() ? groups->size() : left;
-  if (done < left && task->counts.refused == 0) {
-    table->SetLoadingGroupsLeft(left - done);
+  const bool of_image = task->image != nullptr && !task->image->AtEnd();
+  const absl::StatusOr<Part> part =
+      of_image ? LoadOfImage(task, *table) : LoadByIds(task, *table, go_on);
+  if (!part.ok()) return false;
+  if (part->more && task->counts.refused == 0) {
+    const uint64_t left = table->loading_groups_left();
+    table->SetLoadingGroupsLeft(part->groups < left ? left - part->groups : 1);
     return true;
   }
   LogEnd(*task, *table);
@@ -132,12 +137,51 @@ bool HotSetLoader::LoadPart(Task* task) {
   return false;
 }
 
+HotSetLoader::Part HotSetLoader::LoadOfImage(Task* task, TableVersion& table) {
+  const absl::StatusOr<RestoreCounts> counts = task->image->LoadNext(table);
+  if (!counts.ok()) {
+    if (task->damaged_blocks++ == 0) {
+      spdlog::warn("some of what RAM held of table {} is read row by row: {}", Describe(table),
+                   std::string(counts.status().message()));
+    }
+    return {};
+  }
+  task->counts += *counts;
+  task->of_image += counts->admitted + counts->held;
+  return {.groups = counts->admitted + counts->held};
+}
+
+absl::StatusOr<HotSetLoader::Part> HotSetLoader::LoadByIds(Task* task, TableVersion& table,
+                                                           absl::FunctionRef<bool()> go_on) {
+  const size_t most = GroupsOfOneRestore(table.spec());
+  auto groups = task->reader->Next(most);
+  if (!groups.ok()) {
+    spdlog::warn("loading what RAM held of table {} stopped: {}", Describe(table),
+                 std::string(groups.status().message()));
+    return Part{.more = false};
+  }
+  Part part = {.more = groups->size() == most};
+  if (task->image != nullptr) task->image->RemoveDone(&*groups);
+  part.groups = groups->size();
+  const absl::StatusOr<RestoreCounts> counts = Bring(table, *groups, go_on);
+  if (counts.ok()) {
+    task->counts += *counts;
+  } else if (absl::IsCancelled(counts.status())) {
+    return counts.status();
+  } else {
+    spdlog::error("{} groups that RAM held of table {} stay on disk: {}", groups->size(),
+                  Describe(table), std::string(counts.status().message()));
+  }
+  return part;
+}
+
 void HotSetLoader::LogEnd(const Task& task, const TableVersion& table) {
   const RestoreCounts& counts = task.counts;
-  spdlog::info("table {} has {} of the {} groups back that RAM held, in {}{}", Describe(table),
-               counts.admitted + counts.held, task.reader->groups(),
-               absl::FormatDuration(absl::Trunc(absl::Now() - task.start, absl::Milliseconds(1))),
-               counts.refused > 0 ? ": there is no more room" : "");
+  spdlog::info(
+      "table {} has {} of the {} groups back that RAM held, {} of them by its image, in {}{}",
+      Describe(table), counts.admitted + counts.held, task.reader->groups(), task.of_image,
+      absl::FormatDuration(absl::Trunc(absl::Now() - task.start, absl::Milliseconds(1))),
+      counts.refused > 0 ? ": there is no more room" : "");
 }
 
 }  // namespace engram::storage

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
+#include "storage/hot/disk_room.h"
 #include "storage/hot/hot_set_file.h"
 
 namespace engram::storage {
@@ -18,8 +19,6 @@ namespace fs = std::filesystem;
 
 // Groups copied before others get the cache's lock.
 constexpr size_t kGroupsOfOneLock = 4096;
-// Of the disk, left to what matters more.
-constexpr uint64_t kReservedDiskBytes = uint64_t{64} << 20;
 
 HotSetTable IdOf(uint64_t uid, const TableVersion& table) {
   return {.uid = uid,
@@ -28,24 +27,29 @@ HotSetTable IdOf(uint64_t uid, const TableVersion& table) {
           .group_size = table.spec().group_size};
 }
 
-absl::Status CheckDiskSpace(const std::string& folder, uint64_t bytes) {
-  std::error_code error;
-  const fs::space_info space = fs::space(folder, error);
-  if (error || space.available >= bytes + kReservedDiskBytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("it takes ", bytes, " bytes, and ", space.available, " are left on disk"));
+std::unique_ptr<HotImages> NewImages(const HotSetsOptions& options) {
+  if (options.image_bytes_per_s == 0 || options.period <= absl::ZeroDuration()) return nullptr;
+  return std::make_unique<HotImages>(HotImagesOptions{
+      .folder = options.folder, .bytes_per_s = options.image_bytes_per_s, .calls = options.calls});
 }
 
 }  // namespace
 
-HotSets::HotSets(HotSetsOptions options) : options_(std::move(options)) {}
+HotSets::HotSets(HotSetsOptions options)
+    : options_(std::move(options)), images_(NewImages(options_)) {}
 
 HotSets::~HotSets() {
   saver_.reset();
+  if (images_ != nullptr) images_->Stop();
   if (options_.period > absl::ZeroDuration()) SaveAll();
+  if (images_ != nullptr) images_->WriteLast();
 }
 
 std::string HotSets::PathOf(uint64_t uid) const { return absl::StrCat(options_.folder, "/", uid); }
+
+std::string HotSets::ImagePathOf(uint64_t uid) const {
+  return options_.image_bytes_per_s == 0 ? "" : HotImages::PathOf(options_.folder, uid);
+}
 
 void HotSets::Add(uint64_t uid, const std::shared_ptr<TableVersion>& table) {
   absl::MutexLock lock(&mutex_);
@@ -59,17 +63,16 @@ void HotSets::Drop(uint64_t uid) {
   }
   std::error_code ignored;  // the next start tries again
   fs::remove(PathOf(uid), ignored);
+  if (images_ != nullptr) images_->Drop(uid);
 }
 
 void HotSets::RemoveUnknown() const {
+  std::set<std::string> known;
+  for (const auto& [uid, entry] : entries_) known.insert({PathOf(uid), ImagePathOf(uid)});
   std::error_code error;
   std::vector<fs::path> unknown;
   for (const fs::directory_entry& file : fs::directory_iterator(options_.folder, error)) {
-    const std::string name = file.path().filename();
-    uint64_t uid = 0;
-    const bool known =
-        absl::SimpleAtoi(name, &uid) && absl::StrCat(uid) == name && entries_.contains(uid);
-    if (!known) unknown.push_back(file.path());
+    if (!known.contains(file.path())) unknown.push_back(file.path());
   }
   for (const fs::path& path : unknown) {
     if (!fs::remove(path, error)) {
@@ -86,7 +89,7 @@ void HotSets::Start() {
     std::error_code error;
     const auto table = entry.table.lock();
     if (table != nullptr && fs::exists(PathOf(uid), error)) {
-      loader_.Load(table, PathOf(uid), IdOf(uid, *table));
+      loader_.Load(table, PathOf(uid), ImagePathOf(uid), IdOf(uid, *table));
     }
   }
   saver_ = std::make_unique<PlacementThread>();
@@ -142,6 +145,8 @@ bool HotSets::SaveAndNote(uint64_t uid, TableVersion& table) {
     return false;
   }
   found->second.saved = changes;
+  const std::shared_ptr<TableVersion> held = found->second.table.lock();
+  if (images_ != nullptr && *groups > 0 && held != nullptr) images_->Offer(uid, held);
   return true;
 }
 
@@ -151,7 +156,7 @@ absl::StatusOr<uint64_t> HotSets::Save(uint64_t uid, TableVersion& table) const 
   std::error_code error;
   fs::create_directory(options_.folder, error);  // whether it is there the writer will see
   const uint64_t most_bytes = slots.size() * (table.spec().group_size * sizeof(RowId) + 8);
-  if (absl::Status status = CheckDiskSpace(options_.folder, most_bytes); !status.ok()) {
+  if (absl::Status status = CheckDiskRoom(options_.folder, most_bytes); !status.ok()) {
     return status;
   }
   auto writer =

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/fetch/hot_images.h"
 #include "storage/fetch/hot_set_loader.h"
 #include "storage/fetch/placement_thread.h"
 #include "storage/fetch/table_version.h"
@@ -20,14 +21,15 @@
 namespace engram::storage {
 
 struct HotSetsOptions {
-  std::string folder;     // created when something is saved
-  absl::Duration period;  // between saves; 0: nothing is saved or loaded
+  std::string folder;              // created when something is saved
+  absl::Duration period;           // between saves; 0: nothing is saved or loaded
+  uint64_t image_bytes_per_s = 0;  // of the writes of images; 0: there are none
   FileCalls calls{};
 };
 
 // Saves each table's hot set, a file <folder>/<uid>, every period and at the end if it was used, on
-// a thread of its own; and loads it at the start. A hot set that is still being loaded is not
-// saved. Thread-safe.
+// a thread of its own, and after that an image of its rows (HotImages); and loads them at the
+// start. A hot set that is still being loaded is not saved. Thread-safe.
 class HotSets {
  public:
   explicit HotSets(HotSetsOptions options);
@@ -38,7 +40,7 @@ class HotSets {
   // Saves the table from now on, and if it is there before Start, loads it.
   void Add(uint64_t uid, const std::shared_ptr<TableVersion>& table) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The table is gone for good, and so is its file.
+  // The table is gone for good, and so are its files.
   void Drop(uint64_t uid) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Removes files of tables that were not added, loads those of others, and begins to save.
@@ -58,6 +60,8 @@ class HotSets {
   };
 
   std::string PathOf(uint64_t uid) const;
+  // '': there are no images.
+  std::string ImagePathOf(uint64_t uid) const;
   void RemoveUnknown() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Returns how many groups were saved.
   absl::StatusOr<uint64_t> Save(uint64_t uid, TableVersion& table) const;
@@ -71,6 +75,7 @@ class HotSets {
   absl::Mutex save_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);  // held while files are written
   absl::Mutex mutex_;
   std::map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  const std::unique_ptr<HotImages> images_;  // null: there are none
   HotSetLoader loader_;
   std::unique_ptr<PlacementThread> saver_;  // null before Start
 };

@@ -161,12 +161,12 @@ absl::Status HotSetReader::CheckHeader() {
 }
 
 absl::Status HotSetReader::CheckContent() {
-  const std::streamoff begin = in_.tellg();
+  begin_ = in_.tellg();
   in_.seekg(0, std::ios::end);
-  const std::streamoff content = std::streamoff{in_.tellg()} - begin - sizeof(Footer);
+  const std::streamoff content = std::streamoff{in_.tellg()} - begin_ - sizeof(Footer);
   const auto record_bytes = static_cast<std::streamoff>(RecordBytes(table_.group_size));
   if (content < 0 || content % record_bytes != 0) return Damaged("is cut off");
-  in_.seekg(begin);
+  in_.seekg(begin_);
   std::vector<std::byte> buffer(kReadBytes);
   for (auto left = static_cast<size_t>(content); left > 0;) {
     const auto part = absl::MakeSpan(buffer).first(std::min(left, buffer.size()));
@@ -183,9 +183,14 @@ absl::Status HotSetReader::CheckContent() {
       footer.groups != groups_) {
     return Damaged("is damaged: its checksum is another");
   }
-  left_ = groups_;
-  in_.seekg(begin);
+  Rewind();
   return absl::OkStatus();
+}
+
+void HotSetReader::Rewind() {
+  in_.clear();  // of an error of Next
+  left_ = groups_;
+  in_.seekg(begin_);
 }
 
 absl::StatusOr<KnownGroups> HotSetReader::Next(size_t most) {

@@ -79,6 +79,9 @@ class HotSetReader {
   //   DATA_LOSS
   absl::StatusOr<KnownGroups> Next(size_t most);
 
+  // Next begins anew, with the first group.
+  void Rewind();
+
  private:
   HotSetReader(std::string path, const HotSetTable& table)
       : path_(std::move(path)), table_(table), in_(path_, std::ios::binary) {}
@@ -94,6 +97,7 @@ class HotSetReader {
   std::ifstream in_;
   RowDigest checksum_;
   uint8_t known_flags_ = 0;  // that the file's version allows
+  std::streamoff begin_ = 0;  // of the groups
   uint64_t groups_ = 0;
   uint64_t left_ = 0;
   std::vector<float> knowledge_;

@@ -34,9 +34,19 @@ absl::Status ReplacedFile::Append(absl::Span<const std::byte> bytes) {
     if (written < 0 && errno == EINTR) continue;
     if (written == 0) errno = ENOSPC;
     if (written <= 0) return Error("write");
+    appended_ += written;
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
+}
+
+// Errors are left to Commit, whose fsync tells them again.
+void ReplacedFile::Drain() {
+  constexpr unsigned kWriteAndWait =
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  ::sync_file_range(fd_, drained_, appended_ - drained_, kWriteAndWait);
+  ::posix_fadvise(fd_, drained_, appended_ - drained_, POSIX_FADV_DONTNEED);
+  drained_ = appended_;
 }
 
 absl::Status ReplacedFile::Commit() {

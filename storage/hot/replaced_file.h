@@ -39,6 +39,10 @@ class ReplacedFile {
 
   absl::Status Append(absl::Span<const std::byte> bytes);
 
+  // Waits until what was appended so far is on its way to disk, and takes it out of the page cache,
+  // so that neither Commit nor others pay for a large file at once. Only Commit makes it durable.
+  void Drain();
+
   // Puts the file in its place, and makes that durable. Nothing may follow.
   absl::Status Commit();
 
@@ -56,6 +60,8 @@ class ReplacedFile {
   const std::string temporary_;
   const FileCalls calls_;
   const int fd_;
+  off_t appended_ = 0;  // bytes
+  off_t drained_ = 0;
   bool in_place_ = false;
 };
 

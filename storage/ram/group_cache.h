@@ -63,6 +63,8 @@ class GroupCache : public RamTier, private RamShare {
   uint64_t max_groups() const override { return geometry_.max_slots; }
   std::vector<SlotId> SlotsByWorth() override;
   void Export(absl::Span<const SlotId> slots, KnownGroups* out) override;
+  void ExportWithRows(absl::Span<const SlotId> slots, KnownGroups* out,
+                      std::vector<std::byte>* rows) override;
   std::vector<float> Knowledge() override;
   bool Teach(absl::Span<const float> knowledge) override;
   RamTierStats Stats() const override;
@@ -128,6 +130,10 @@ class GroupCache : public RamTier, private RamShare {
   // tells: then it may be pinned.
   bool FindHeld(const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Export, and ExportWithRows unless `rows` is null.
+  void ExportSlots(absl::Span<const SlotId> slots, KnownGroups* out, std::vector<std::byte>* rows)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Join();
   // Remembers groups that are not brought in, and offers them to the tier below. Returns how many

@@ -114,6 +114,17 @@ std::vector<SlotId> GroupCache::SlotsByWorth() {
 }
 
 void GroupCache::Export(absl::Span<const SlotId> slots, KnownGroups* out) {
+  ExportSlots(slots, out, nullptr);
+}
+
+void GroupCache::ExportWithRows(absl::Span<const SlotId> slots, KnownGroups* out,
+                                std::vector<std::byte>* rows) {
+  rows->reserve(rows->size() + slots.size() * group_bytes_);  // not under the lock
+  ExportSlots(slots, out, rows);
+}
+
+void GroupCache::ExportSlots(absl::Span<const SlotId> slots, KnownGroups* out,
+                             std::vector<std::byte>* rows) {
   absl::MutexLock lock(&mutex_);
   const SlotId end = EndOfGroups();
   for (const SlotId slot : slots) {
@@ -122,9 +133,12 @@ void GroupCache::Export(absl::Span<const SlotId> slots, KnownGroups* out) {
   for (const SlotId slot : slots) {
     const GroupPast past = slot < end ? policy_->PastOf(slot) : GroupPast();
     if (past.uses == 0) continue;
-    const auto* const ids = reinterpret_cast<const RowId*>(pool_.Slot(slot));
+    const std::byte* const memory = pool_.Slot(slot);
+    const auto* const ids = reinterpret_cast<const RowId*>(memory);
     out->row_ids.insert(out->row_ids.end(), ids, ids + group_size_);
     out->pasts.push_back(past);
+    if (rows == nullptr) continue;
+    rows->insert(rows->end(), memory + id_bytes_, memory + id_bytes_ + group_bytes_);
   }
 }
 

@@ -81,6 +81,10 @@ class RamTier {
   // Appends the groups in these slots to `out`, less those that left. Locks out Admit meanwhile, so
   // should be called with some thousands of slots at a time.
   virtual void Export(absl::Span<const SlotId> /*slots*/, KnownGroups* /*out*/) {}
+  // As Export, and appends the groups' rows to `rows`: some dozens of slots at a time.
+  //   rows: [groups x group_size x row_bytes]
+  virtual void ExportWithRows(absl::Span<const SlotId> /*slots*/, KnownGroups* /*out*/,
+                              std::vector<std::byte>* /*rows*/) {}
 
   // EvictionPolicy::Knowledge and Teach.
   virtual std::vector<float> Knowledge() { return {}; }

@@ -74,6 +74,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
                                        "--max-stream-fetches=9",
                                        "--drain-seconds=2.5",
                                        "--hot-set-seconds=90",
+                                       "--hot-image-rate=8MB",
                                        "--log-level=debug"});
   const storage::StoreOptions& store = flags.server.store;
   EXPECT_EQ(store.data_dir, "/data");
@@ -97,6 +98,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
   EXPECT_EQ(flags.server.max_stream_fetches, 9);
   EXPECT_EQ(flags.drain_grace, absl::Milliseconds(2500));
   EXPECT_EQ(flags.server.store.hot_set_period, absl::Seconds(90));
+  EXPECT_EQ(flags.server.store.hot_image_bytes_per_s, 8'000'000);
   EXPECT_EQ(flags.log_level, "debug");
 }
 
@@ -165,6 +167,7 @@ TEST(FlagsTest, BadFlagsAreNamed) {
       {"--drain-seconds=nan", "--drain-seconds"},
       {"--drain-seconds=9e9", "--drain-seconds"},
       {"--hot-set-seconds=-1", "--hot-set-seconds"},
+      {"--hot-image-rate=-1", "--hot-image-rate"},
       {"--window=a", "'a' is not TABLE=DURATION"},
       {"--window=a=fast", "'fast' in 'a=fast' is no DURATION"},
       {"--window=a=-1ms", "--window"},

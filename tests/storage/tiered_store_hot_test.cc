@@ -70,7 +70,7 @@ TEST_P(TieredStoreHotTest, ADroppedTableLeavesNoFile) {
   EXPECT_TRUE(fs::exists(HotFile()));
   const auto store = Open();
   ASSERT_TRUE(store->Drop("t", 0).ok());
-  EXPECT_FALSE(fs::exists(HotFile()));
+  EXPECT_TRUE(fs::is_empty(data_dir() + "/hot"));
 }
 
 TEST_P(TieredStoreHotTest, AWholeTableHasNoHotSet) {
@@ -85,7 +85,21 @@ TEST_P(TieredStoreHotTest, AWholeTableHasNoHotSet) {
   EXPECT_FALSE(fs::exists(HotFile()));
 }
 
+TEST_P(TieredStoreHotTest, AnImageIsThereUnlessItIsNotWanted) {
+  {
+    const auto store = Open();
+    ExpectRows(store.get(), Import(store.get(), "t", kTable, kGroupSize), kTable, ids_);
+  }
+  EXPECT_GT(fs::file_size(HotFile() + ".rows"), 500 * kGroupSize * kTable.row_bytes);
+  options_.hot_image_bytes_per_s = 0;
+  const auto store = Open();
+  AwaitLoaded(*store);
+  EXPECT_FALSE(fs::exists(HotFile() + ".rows"));
+  EXPECT_EQ(ExpectRows(store.get(), *store->OpenTable("t"), kTable, ids_), 500U);
+}
+
 TEST_P(TieredStoreHotTest, WhatTheWarmTierHasIsReadFromThere) {
+  options_.hot_image_bytes_per_s = 0;
   options_.warm_budget_bytes = uint64_t{16} << 20;
   options_.ram_budget_bytes = uint64_t{1} << 20;
   uint64_t held = 0;

@@ -8,59 +8,24 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "storage/ram/ram_tiers.h"
-#include "tests/storage/cold/cold_testing.h"
-#include "tests/storage/fetch/fetch_testing.h"
+#include "tests/storage/fetch/hot_testing.h"
 
 namespace engram::storage {
 namespace {
 
+using hot_testing::AwaitLoaded;
+using hot_testing::CountHits;
+using hot_testing::Ids;
+using hot_testing::NewTable;
+using hot_testing::Use;
+
 namespace fs = std::filesystem;
-
-const TableSpec kSpec = OpaqueSpec(10'000, 264);
-
-std::shared_ptr<TableVersion> NewTable(
-    std::shared_ptr<ColdScript> script = std::make_shared<ColdScript>(),
-    uint64_t budget = 8 << 20) {
-  return NewTableVersion(kSpec, std::move(script), RamTiers(budget).NewCache(kSpec));
-}
-
-std::vector<RowId> Ids(RowId first, size_t count) {
-  std::vector<RowId> ids(count);
-  std::iota(ids.begin(), ids.end(), first);
-  return ids;
-}
-
-// Brings rows in as a fetch does.
-void Use(TableVersion& table, const std::vector<RowId>& ids) {
-  std::vector<std::byte> rows(ids.size() * kSpec.row_bytes);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    FillRow(ids[i], absl::MakeSpan(rows).subspan(i * kSpec.row_bytes, kSpec.row_bytes));
-  }
-  std::vector<uint32_t> groups(ids.size());
-  std::iota(groups.begin(), groups.end(), 0U);
-  table.ram().Admit(ids, rows.data(), groups);
-}
-
-// The rows must be right. Returns how many of them RAM has.
-size_t CountHits(TableVersion& table, const std::vector<RowId>& ids) {
-  std::vector<std::byte> rows(ids.size() * kSpec.row_bytes);
-  std::vector<uint32_t> misses;
-  table.ram().Lookup(ids, rows.data(), &misses);
-  EXPECT_EQ(CountWrongRows(kSpec, ids, rows), misses.size());
-  return ids.size() - misses.size();
-}
-
-void AwaitLoaded(const TableVersion& table) {
-  while (table.loading_groups_left() > 0) std::this_thread::yield();
-}
 
 class HotSetsTest : public testing::Test {
  protected:

@@ -63,6 +63,21 @@ TEST(GroupCacheExportTest, AnotherCacheTakesOver) {
   EXPECT_EQ(LookUpGroups(*heir, kSpec, Range(0, 60)), 60U);
 }
 
+TEST(GroupCacheExportTest, RowsAreExportedBesideTheirIds) {
+  const auto cache = MakeCache(kSpec, kBudget);
+  AdmitGroups(*cache, kSpec, Range(0, 60));
+  const std::vector<SlotId> slots = cache->SlotsByWorth();
+  KnownGroups groups;
+  std::vector<std::byte> rows;
+  for (size_t begin = 0; begin < slots.size(); begin += 7) {
+    cache->ExportWithRows(absl::MakeConstSpan(slots).subspan(begin, 7), &groups, &rows);
+  }
+  const KnownGroups expected = ExportAll(*cache);
+  EXPECT_EQ(groups.row_ids, expected.row_ids);
+  EXPECT_EQ(groups.pasts, expected.pasts);
+  EXPECT_EQ(rows, MakeRows(kSpec, groups.row_ids));
+}
+
 TEST(GroupCacheExportTest, KnowledgeOfAnotherKindIsRefused) {
   const auto cache = MakeCache(kSpec, kBudget);
   std::vector<float> knowledge = cache->Knowledge();
