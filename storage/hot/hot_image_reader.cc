@@ -21,7 +21,11 @@ constexpr size_t kMaxBlockBytes = size_t{256} << 20;
 
 }  // namespace
 
-HotImageReader::~HotImageReader() { ::close(fd_); }
+// Out of the page cache at once, not block by block: each time may wait for all processors.
+HotImageReader::~HotImageReader() {
+  ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(fd_);
+}
 
 absl::Status HotImageReader::Damaged(absl::string_view what) const {
   return absl::DataLossError(absl::StrCat(path_, " ", what));
@@ -105,13 +109,11 @@ absl::StatusOr<HotImageBlock> HotImageReader::Next() {
                           block * hot_image::BlockBytes(groups_of_block_, table_.group_bytes());
   next_group_ += count;
   buffer_.resize(hot_image::BlockBytes(count, table_.group_bytes()));
-  const auto begin = static_cast<off_t>(offset);
-  const auto bytes = static_cast<off_t>(buffer_.size());
-  ::posix_fadvise(fd_, begin, bytes + kReadAheadBytes, POSIX_FADV_WILLNEED);
+  ::posix_fadvise(fd_, static_cast<off_t>(offset),
+                  static_cast<off_t>(buffer_.size()) + kReadAheadBytes, POSIX_FADV_WILLNEED);
   if (!Read(offset, absl::MakeSpan(buffer_))) {
     return Damaged(absl::StrCat("cannot be read, in block ", block));
   }
-  ::posix_fadvise(fd_, begin, bytes, POSIX_FADV_DONTNEED);
   uint64_t checksum = 0;
   std::memcpy(&checksum, buffer_.data(), sizeof(checksum));
   const auto content = absl::MakeConstSpan(buffer_).subspan(sizeof(checksum));
