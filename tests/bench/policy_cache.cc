@@ -48,6 +48,4 @@ std::optional<SlotId> RecordedPolicy::PickVictim(const GroupKey& /*newcomer*/) {
   return pick;
 }
 
-SlotId RecordedPolicy::PickVictimAmong(absl::Span<const SlotId> slots) { return slots.front(); }
-
 }  // namespace engram::bench

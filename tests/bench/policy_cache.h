@@ -61,7 +61,9 @@ class RecordedPolicy : public storage::EvictionPolicy {
   std::optional<storage::SlotId> PickVictim(const storage::GroupKey& newcomer) override;
   uint8_t UsesOf(storage::SlotId /*slot*/) const override { return 1; }
   uint8_t UsesOf(const storage::GroupKey& /*group*/) const override { return 1; }
-  storage::SlotId PickVictimAmong(absl::Span<const storage::SlotId> slots) override;
+  std::optional<storage::SlotId> PickVictimAmong(absl::Span<const storage::SlotId> slots) override {
+    return slots.front();
+  }
   storage::GroupPast PastOf(storage::SlotId /*slot*/) const override { return {.uses = 1}; }
   float WorthOf(storage::SlotId /*slot*/) const override { return 0; }
   void Remember(const storage::GroupKey& /*group*/, const storage::GroupPast& /*past*/) override {}
@@ -71,6 +73,10 @@ class RecordedPolicy : public storage::EvictionPolicy {
                                                const storage::GroupPast& /*past*/) override {
     return PickVictim(group);
   }
+  void SetPinned(storage::SlotId /*slot*/, bool /*pinned*/) override {}
+  bool IsPinned(storage::SlotId /*slot*/) const override { return false; }
+  uint64_t pinned() const override { return 0; }
+  void OnMove(storage::SlotId /*from*/, storage::SlotId /*to*/) override {}
   std::vector<float> Knowledge() const override { return {}; }
   bool Teach(absl::Span<const float> /*knowledge*/) override { return false; }
 
