@@ -29,6 +29,7 @@ class TieredStoreWarmTest : public StoreTest {
   TieredStoreWarmTest() {
     options_.ram_budget_bytes = kMiB;
     options_.warm_budget_bytes = 16 * kMiB;
+    options_.hot_set_period = absl::ZeroDuration();  // RAM would have the groups after a restart
   }
 
   std::string warm_dir() const { return data_dir() + "/warm"; }
