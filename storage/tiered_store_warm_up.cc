@@ -1,6 +1,4 @@
 // The tiered store's inside: groups that are brought in without a fetch.
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "storage/fetch/group_restore.h"
 #include "storage/fetch/table_version.h"
@@ -34,17 +32,7 @@ absl::StatusOr<RestoreCounts> TieredStoreImpl::WarmUp(const TableRef& table,
   const RamTierStats before = version.ram().Stats();
   const RestoreRoom room =
       before.evictions + before.refusals > 0 ? RestoreRoom::kWorth : RestoreRoom::kFairShare;
-  RestoreCounts counts;
-  const size_t most = GroupsOfOneRestore(spec);
-  for (size_t begin = 0; begin < groups.size(); begin += most) {
-    const auto pasts = absl::MakeConstSpan(groups.pasts).subspan(begin, most);
-    const auto ids = absl::MakeConstSpan(groups.row_ids)
-                         .subspan(begin * spec.group_size, pasts.size() * spec.group_size);
-    const auto restored = RestoreGroups(version, ids, pasts, room, go_on);
-    if (!restored.ok()) return restored.status();
-    counts += *restored;
-  }
-  return counts;
+  return RestoreGroups(version, groups.row_ids, groups.pasts, room, go_on);
 }
 
 }  // namespace engram::storage

@@ -1,5 +1,6 @@
 #include "client/ctl/load_hasher.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <utility>
@@ -11,6 +12,16 @@
 #include "client/hash/token_map.h"
 
 namespace engram::ctl {
+
+void AddHasherOptions(CLI::App& app, HasherOptions& options) {
+  app.add_option("--config", options.config,
+                 "The model's config.json, or the directory that holds it")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--token-map", options.token_map,
+                 "Compressed ids of token ids, .u32 or .u32.zst; default: hashed as they are")
+      ->type_name("FILE");
+}
 
 absl::StatusOr<NgramHasher> LoadHasher(const std::string& config_path,
                                        const std::string& token_map_path) {

@@ -7,7 +7,19 @@
 #include "absl/status/statusor.h"
 #include "client/hash/ngram_hasher.h"
 
+namespace CLI {
+class App;
+}
+
 namespace engram::ctl {
+
+struct HasherOptions {
+  std::string config;     // as LoadHasher's config_path
+  std::string token_map;  // as its token_map_path
+};
+
+// Adds both options; the config is required.
+void AddHasherOptions(CLI::App& app, HasherOptions& options);
 
 // config_path: a model's config.json, or the directory that holds it
 // token_map_path: empty for a model that hashes its token ids as they are

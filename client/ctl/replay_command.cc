@@ -25,8 +25,7 @@ namespace {
 
 struct ReplayCommandOptions {
   TraceOptions trace;
-  std::string config;
-  std::string token_map;
+  HasherOptions hasher;
   std::string prefix;
   bool no_check = false;
   bool no_shared_memory = false;
@@ -79,7 +78,8 @@ absl::StatusOr<ReplayResult> ReplayWithProgress(const CommandContext& context,
 }
 
 absl::Status RunReplay(const CommandContext& context, const ReplayCommandOptions& options) {
-  const absl::StatusOr<NgramHasher> hasher = LoadHasher(options.config, options.token_map);
+  const absl::StatusOr<NgramHasher> hasher =
+      LoadHasher(options.hasher.config, options.hasher.token_map);
   if (!hasher.ok()) return hasher.status();
   const absl::StatusOr<TokenTrace> trace = LoadTrace(options.trace);
   if (!trace.ok()) return trace.status();
@@ -138,13 +138,7 @@ void AddReplayCommand(CommandLine& line) {
   app->add_option("TRACE", options->trace.path,
                   "Token ids as 32-bit numbers: a .u32 or .u32.zst file")
       ->required();
-  app->add_option("--config", options->config,
-                  "The model's config.json, or the directory that holds it")
-      ->type_name("FILE")
-      ->required();
-  app->add_option("--token-map", options->token_map,
-                  "Compressed ids of token ids, .u32 or .u32.zst; default: hashed as they are")
-      ->type_name("FILE");
+  AddHasherOptions(*app, options->hasher);
   app->add_option("--name", options->prefix,
                   "The tables are NAME/layer<N>; may be left out if only one model is there")
       ->type_name("NAME");

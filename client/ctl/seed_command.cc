@@ -32,8 +32,7 @@ constexpr size_t kChunkTokens = 4096;
 struct SeedCommandOptions {
   std::string name;  // of a table, or of all that are NAME/layer<N>
   TraceOptions trace;
-  std::string config;
-  std::string token_map;
+  HasherOptions hasher;
   size_t limit_groups = std::numeric_limits<size_t>::max();
 };
 
@@ -120,7 +119,8 @@ absl::StatusOr<v1::WarmUpProgress> Send(const CommandContext& context, Connectio
 }
 
 absl::Status RunSeed(const CommandContext& context, const SeedCommandOptions& options) {
-  const absl::StatusOr<NgramHasher> hasher = LoadHasher(options.config, options.token_map);
+  const absl::StatusOr<NgramHasher> hasher =
+      LoadHasher(options.hasher.config, options.hasher.token_map);
   if (!hasher.ok()) return hasher.status();
   const absl::StatusOr<TokenTrace> trace = LoadTrace(options.trace);
   if (!trace.ok()) return trace.status();
@@ -161,13 +161,7 @@ void AddSeedCommand(CommandLine& line) {
       ->type_name("FILE")
       ->required();
   AddTraceOptions(*app, options->trace);
-  app->add_option("--config", options->config,
-                  "The model's config.json, or the directory that holds it")
-      ->type_name("FILE")
-      ->required();
-  app->add_option("--token-map", options->token_map,
-                  "Compressed ids of token ids, .u32 or .u32.zst; default: hashed as they are")
-      ->type_name("FILE");
+  AddHasherOptions(*app, options->hasher);
   app->add_option(
          "--limit-groups", options->limit_groups,
          "Send so many n-grams of each table at most; default: as many as there is room for")

@@ -95,15 +95,10 @@ class GroupRows {
   const std::unique_ptr<std::byte[]> rows_;  // [groups x group_size x row_bytes]
 };
 
-}  // namespace
-
-size_t GroupsOfOneRestore(const TableSpec& spec) {
-  return std::clamp<size_t>(kMostBytes / spec.group_bytes(), 1, kMostGroups);
-}
-
-absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<const RowId> row_ids,
-                                            absl::Span<const GroupPast> pasts, RestoreRoom room,
-                                            absl::FunctionRef<bool()> go_on) {
+// As many as GroupsOfOneRestore says, or fewer.
+absl::StatusOr<RestoreCounts> RestorePart(TableVersion& table, absl::Span<const RowId> row_ids,
+                                          absl::Span<const GroupPast> pasts, RestoreRoom room,
+                                          absl::FunctionRef<bool()> go_on) {
   GroupRows rows(table, row_ids);
   if (absl::Status status = rows.Read(go_on); !status.ok()) return status;
   const size_t group_size = table.spec().group_size;
@@ -121,6 +116,32 @@ absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<cons
     counts += table.ram().Restore({rows.IdsOf(begin), part.size() * group_size}, rows.RowsOf(begin),
                                   part, room);
     if (room == RestoreRoom::kNone && counts.refused > 0) {
+      counts.refused = pasts.size() - counts.admitted - counts.held;
+      break;
+    }
+  }
+  return counts;
+}
+
+}  // namespace
+
+size_t GroupsOfOneRestore(const TableSpec& spec) {
+  return std::clamp<size_t>(kMostBytes / spec.group_bytes(), 1, kMostGroups);
+}
+
+absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<const RowId> row_ids,
+                                            absl::Span<const GroupPast> pasts, RestoreRoom room,
+                                            absl::FunctionRef<bool()> go_on) {
+  const size_t group_size = table.spec().group_size;
+  const size_t most = GroupsOfOneRestore(table.spec());
+  RestoreCounts counts;
+  for (size_t begin = 0; begin < pasts.size(); begin += most) {
+    const auto part = pasts.subspan(begin, most);
+    const auto restored = RestorePart(
+        table, row_ids.subspan(begin * group_size, part.size() * group_size), part, room, go_on);
+    if (!restored.ok()) return restored.status();
+    counts += *restored;
+    if (room == RestoreRoom::kNone && restored->refused > 0) {
       counts.refused = pasts.size() - counts.admitted - counts.held;
       break;
     }

@@ -14,8 +14,7 @@
 
 namespace engram::storage {
 
-// How many groups one call of RestoreGroups should be given, so that their rows take 64 MiB at
-// most.
+// How many groups RestoreGroups reads at a time, so that their rows take 64 MiB at most.
 size_t GroupsOfOneRestore(const TableSpec& spec);
 
 // Reads the rows of groups, from the warm tier where that has them, in the order in which they are
@@ -23,7 +22,8 @@ size_t GroupsOfOneRestore(const TableSpec& spec);
 // Blocks the caller, with as many reads in flight as one thread keeps, and while the warm tier is
 // behind with writing what RAM refuses.
 //   row_ids: [groups x group_size];  pasts: [groups];  go_on: asked several times a second
-//   DATA_LOSS, RESOURCE_EXHAUSTED  as ColdTable::ReadRows; no group was offered
+//   DATA_LOSS, RESOURCE_EXHAUSTED  as ColdTable::ReadRows; none of those that were being read
+//                                  was offered
 //   CANCELLED                      `go_on` returned false
 absl::StatusOr<RestoreCounts> RestoreGroups(TableVersion& table, absl::Span<const RowId> row_ids,
                                             absl::Span<const GroupPast> pasts, RestoreRoom room,

@@ -20,13 +20,6 @@ namespace fs = std::filesystem;
 // Groups copied before others get the cache's lock.
 constexpr size_t kGroupsOfOneLock = 4096;
 
-HotSetTable IdOf(uint64_t uid, const TableVersion& table) {
-  return {.uid = uid,
-          .digest = table.identity().digest,
-          .rows = table.spec().rows,
-          .group_size = table.spec().group_size};
-}
-
 std::unique_ptr<HotImages> NewImages(const HotSetsOptions& options) {
   if (options.image_bytes_per_s == 0 || options.period <= absl::ZeroDuration()) return nullptr;
   return std::make_unique<HotImages>(HotImagesOptions{
@@ -89,7 +82,7 @@ void HotSets::Start() {
     std::error_code error;
     const auto table = entry.table.lock();
     if (table != nullptr && fs::exists(PathOf(uid), error)) {
-      loader_.Load(table, PathOf(uid), ImagePathOf(uid), IdOf(uid, *table));
+      loader_.Load(table, PathOf(uid), ImagePathOf(uid), HotImages::IdOf(uid, *table).table);
     }
   }
   saver_ = std::make_unique<PlacementThread>();
@@ -159,8 +152,8 @@ absl::StatusOr<uint64_t> HotSets::Save(uint64_t uid, TableVersion& table) const 
   if (absl::Status status = CheckDiskRoom(options_.folder, most_bytes); !status.ok()) {
     return status;
   }
-  auto writer =
-      HotSetWriter::Create(PathOf(uid), IdOf(uid, table), table.ram().Knowledge(), options_.calls);
+  auto writer = HotSetWriter::Create(PathOf(uid), HotImages::IdOf(uid, table).table,
+                                     table.ram().Knowledge(), options_.calls);
   if (!writer.ok()) return writer.status();
   for (size_t begin = 0; begin < slots.size(); begin += kGroupsOfOneLock) {
     KnownGroups groups;

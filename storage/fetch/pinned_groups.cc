@@ -15,21 +15,6 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr absl::Duration kRetryInterval = absl::Milliseconds(10);
 
-// Offers all groups to RAM once.
-absl::Status OfferPinned(TableVersion& table, const KnownGroups& groups,
-                         absl::FunctionRef<bool()> go_on) {
-  const size_t group_size = table.spec().group_size;
-  const size_t most = GroupsOfOneRestore(table.spec());
-  for (size_t begin = 0; begin < groups.size(); begin += most) {
-    const auto pasts = absl::MakeConstSpan(groups.pasts).subspan(begin, most);
-    const auto ids =
-        absl::MakeConstSpan(groups.row_ids).subspan(begin * group_size, pasts.size() * group_size);
-    const auto counts = RestoreGroups(table, ids, pasts, RestoreRoom::kWorth, go_on);
-    if (!counts.ok()) return counts.status();
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 KnownGroups NotPinned(TableVersion& table, const KnownGroups& groups) {
@@ -46,7 +31,9 @@ KnownGroups NotPinned(TableVersion& table, const KnownGroups& groups) {
 absl::Status PinGroups(TableVersion& table, KnownGroups groups, absl::FunctionRef<bool()> go_on) {
   absl::Time give_up = absl::Now() + kPatience;
   while (groups.size() > 0) {
-    if (absl::Status status = OfferPinned(table, groups, go_on); !status.ok()) return status;
+    const auto offered =
+        RestoreGroups(table, groups.row_ids, groups.pasts, RestoreRoom::kWorth, go_on);
+    if (!offered.ok()) return offered.status();
     KnownGroups left = NotPinned(table, groups);
     if (left.size() == 0) break;
     const uint64_t limit = table.ram().pin_limit();
