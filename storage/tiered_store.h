@@ -41,8 +41,8 @@ class Table {
 };
 using TableRef = std::shared_ptr<Table>;
 
-// Where a group was found: RAM includes an earlier place in the same fetch. The numbers are those
-// of engram.v1.Tier.
+// Where a group was found: RAM includes an earlier place in the same fetch, and another fetch that
+// was reading it. The numbers are those of engram.v1.Tier.
 enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
 
 struct StoreOptions {
@@ -124,8 +124,9 @@ class TieredStore {
   static absl::Status ValidateIds(const Table& table, absl::Span<const RowId> row_ids);
 
   // Fetches rows. Groups in RAM are copied by the calling thread; if that was all, `done` is called
-  // before Fetch returns, otherwise by an I/O thread. Equal groups and rows are read once. On an
-  // error the contents of `rows` are unspecified.
+  // before Fetch returns, otherwise by an I/O thread. Equal groups and rows are read once, even if
+  // several fetches want them at the same time. On an error the contents of `rows` are
+  // unspecified.
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
   //   DEADLINE_EXCEEDED               the deadline passed before every row was read
   //   DATA_LOSS                       disk error or checksum mismatch; names a row

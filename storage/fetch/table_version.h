@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "storage/cold/cold_tier.h"
+#include "storage/fetch/reads_under_way.h"
 #include "storage/latency_histogram.h"
 #include "storage/placement/traffic_meter.h"
 #include "storage/ram/ram_tier.h"
@@ -41,6 +42,7 @@ class TableVersion final : public Table {
   ColdTable& cold() { return *cold_; }
   RamTier& ram() { return *ram_; }
   WarmTier* warm() { return warm_.get(); }
+  ReadsUnderWay& reads_under_way() { return reads_under_way_; }
 
   absl::Duration window() const { return window_; }
 
@@ -111,6 +113,7 @@ class TableVersion final : public Table {
   const std::unique_ptr<ColdTable> cold_;
   const std::unique_ptr<WarmTier> warm_;
   const std::unique_ptr<RamTier> ram_;
+  ReadsUnderWay reads_under_way_;
 
   std::atomic<uint64_t> loading_groups_left_{0};
   std::atomic<uint64_t> fetches_{0};

@@ -1,0 +1,308 @@
+#include "storage/fetch/nvme_fetch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/cold/page_layout.h"
+
+namespace engram::storage {
+namespace {
+
+// Fewer reads than this are not worth a second thread: one keeps them all in flight.
+constexpr size_t kMinReadsPerPart = 256;
+
+size_t PartsFor(size_t reads, int threads) {
+  return std::clamp<size_t>(reads / kMinReadsPerPart, 1, static_cast<size_t>(threads));
+}
+
+uint64_t DistinctRows(absl::Span<const RowRead> reads) {
+  uint64_t distinct = 0;
+  for (size_t i = 0; i < reads.size(); ++i) {
+    distinct += i == 0 || reads[i].row_id != reads[i - 1].row_id;
+  }
+  return distinct;
+}
+
+}  // namespace
+
+void NvmeFetch::Start() {
+  as_reader_ = {.deadline = options_.deadline, .groups = misses_.size()};
+  if (options_.rows_are_shared) {
+    own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
+  }
+  absl::flat_hash_map<absl::Span<const RowId>, uint32_t> firsts;
+  firsts.reserve(misses_.size());
+  for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
+    const auto [first, is_first] = firsts.try_emplace(IdsOf(miss), miss);
+    if (is_first) {
+      ReadOrAwait(miss);
+    } else {
+      repeats_.push_back({.miss = miss, .first = first->second});
+    }
+  }
+  Submit([this] { Begin(); });
+}
+
+void NvmeFetch::Begin() {
+  std::vector<uint32_t> cold;
+  for (const uint32_t miss : read_) {
+    const RowId* const ids = IdsOf(miss).data();
+    const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
+    if (slot.has_value()) {
+      warm_reads_.push_back(
+          {.slot = *slot, .ids = ids, .rows = RowsOf(miss), .group = miss, .found = false});
+    } else {
+      cold.push_back(miss);
+    }
+  }
+  std::sort(warm_reads_.begin(), warm_reads_.end(),
+            [](const WarmRead& a, const WarmRead& b) { return a.slot < b.slot; });
+  ListColdReads(cold);
+  StartRound();
+}
+
+void NvmeFetch::ReadOrAwait(uint32_t miss) {
+  // Counted before anybody can take it off again.
+  to_come_.fetch_add(1, std::memory_order_relaxed);
+  const auto role =
+      table_.reads_under_way().Begin(IdsOf(miss), &as_reader_, shared_from_this(), miss);
+  if (role == ReadsUnderWay::Role::kWaits) {
+    waited_.push_back(miss);
+    return;
+  }
+  to_come_.fetch_sub(1, std::memory_order_relaxed);
+  read_.push_back(miss);
+  if (role == ReadsUnderWay::Role::kReads) shared_.push_back(miss);
+}
+
+void NvmeFetch::ListColdReads(absl::Span<const uint32_t> misses) {
+  const uint32_t group_size = table_.spec().group_size;
+  reads_.clear();
+  reads_.reserve(misses.size() * group_size);
+  for (const uint32_t miss : misses) {
+    const absl::Span<const RowId> ids = IdsOf(miss);
+    const uint32_t first_row = (own_rows_ == nullptr ? misses_[miss] : miss) * group_size;
+    for (uint32_t i = 0; i < group_size; ++i) {
+      reads_.push_back({.row_id = ids[i], .destination = first_row + i});
+    }
+  }
+  std::sort(reads_.begin(), reads_.end());
+}
+
+void NvmeFetch::StartRound() {
+  std::vector<Part> parts;
+  const auto add = [&parts](bool warm, const std::vector<size_t>& bounds) {
+    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+      if (bounds[i] < bounds[i + 1]) parts.push_back({warm, bounds[i], bounds[i + 1]});
+    }
+  };
+  add(true, SplitWarmReads());
+  add(false, SplitReads());
+  if (parts.empty()) {
+    EndRound();
+    return;
+  }
+  parts_left_.store(parts.size(), std::memory_order_relaxed);
+  for (size_t i = 1; i < parts.size(); ++i) {
+    Submit([this, part = parts[i]] { ReadPart(part); });
+  }
+  ReadPart(parts[0]);
+}
+
+std::vector<size_t> NvmeFetch::SplitWarmReads() const {
+  const size_t parts = PartsFor(warm_reads_.size(), scheduler_->threads());
+  std::vector<size_t> bounds;
+  for (size_t part = 0; part <= parts; ++part) {
+    bounds.push_back(warm_reads_.size() * part / parts);
+  }
+  return bounds;
+}
+
+// Cuts reads_ into runs for several threads; no page is in two of them, so none is read twice.
+// Returns the runs' bounds: the first is 0, the last reads_.size().
+std::vector<size_t> NvmeFetch::SplitReads() const {
+  const PageLayout layout(table_.spec());
+  const size_t parts = PartsFor(reads_.size(), scheduler_->threads());
+  std::vector<size_t> bounds = {0};
+  for (size_t part = 1; part < parts; ++part) {
+    size_t bound = std::max(bounds.back(), reads_.size() * part / parts);
+    while (bound > 0 && bound < reads_.size() &&
+           layout.page_of(reads_[bound].row_id) == layout.page_of(reads_[bound - 1].row_id)) {
+      ++bound;
+    }
+    if (bound > bounds.back() && bound < reads_.size()) {
+      bounds.push_back(bound);
+    }
+  }
+  bounds.push_back(reads_.size());
+  return bounds;
+}
+
+void NvmeFetch::ReadPart(const Part& part) {
+  const size_t count = part.end - part.begin;
+  if (!failed()) {
+    const absl::Status status =
+        part.warm ? ReadWarm(absl::MakeSpan(warm_reads_).subspan(part.begin, count))
+                  : ReadCold(absl::MakeConstSpan(reads_).subspan(part.begin, count));
+    if (!status.ok()) Fail(status);
+  }
+  if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) EndRound();
+}
+
+absl::Status NvmeFetch::CheckDeadline(absl::Time now) const {
+  if (now < options_.deadline) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat("the deadline passed ",
+                                                  absl::FormatDuration(now - options_.deadline),
+                                                  " before the reads were started"));
+}
+
+absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
+  const absl::Time start = absl::Now();
+  if (auto status = CheckDeadline(start); !status.ok()) return status;
+  ColdReadStats stats;
+  absl::Status status = table_.warm()->Read(reads, options_.deadline, &stats);
+  const auto found =
+      std::count_if(reads.begin(), reads.end(), [](const WarmRead& read) { return read.found; });
+  table_.CountWarmReads(stats, static_cast<uint64_t>(found), absl::Now() - start);
+  return status;
+}
+
+absl::Status NvmeFetch::ReadCold(absl::Span<const RowRead> reads) {
+  const absl::Time start = absl::Now();
+  if (auto status = CheckDeadline(start); !status.ok()) return status;
+  ColdReadStats stats;
+  absl::Status status = table_.cold().ReadRows(reads, rows(), options_.deadline, &stats);
+  table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
+  return status;
+}
+
+void NvmeFetch::EndRound() {
+  std::vector<uint32_t> not_found;
+  for (const WarmRead& read : std::exchange(warm_reads_, {})) {
+    if (!read.found) {
+      not_found.push_back(read.group);
+      continue;
+    }
+    ++warm_hits_;
+    SetTier(read.group, Tier::kWarm);
+  }
+  if (!failed() && !not_found.empty()) {
+    ListColdReads(not_found);
+    StartRound();
+    return;
+  }
+  HandOn();
+  Arrive();
+}
+
+void NvmeFetch::HandOn() {
+  // First to RAM, so that whoever no longer finds them here finds them there.
+  if (!failed()) AdmitToRam(read_);
+  read_.clear();
+  for (const uint32_t miss : std::exchange(shared_, {})) {
+    table_.reads_under_way().End(IdsOf(miss), failed() ? nullptr : RowsOf(miss));
+  }
+}
+
+void NvmeFetch::Take(uint32_t miss, const std::byte* rows) {
+  if (rows == nullptr) {
+    absl::MutexLock lock(&mutex_);
+    did_not_come_.push_back(miss);
+  } else {
+    std::memcpy(RowsOf(miss), rows, group_bytes());
+    SetTier(miss, Tier::kRam);
+  }
+  Arrive();
+}
+
+void NvmeFetch::Arrive() {
+  if (to_come_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  // The thread may be another fetch's, which should not be held up.
+  waited_.empty() ? Finish() : Submit([this] { ReadWhatDidNotCome(); });
+}
+
+void NvmeFetch::ReadWhatDidNotCome() {
+  {
+    absl::MutexLock lock(&mutex_);
+    read_ = std::exchange(did_not_come_, {});
+  }
+  if (failed() || read_.empty()) {
+    Finish();
+    return;
+  }
+  std::sort(read_.begin(), read_.end());
+  std::vector<uint32_t> came;
+  std::set_difference(waited_.begin(), waited_.end(), read_.begin(), read_.end(),
+                      std::back_inserter(came));
+  waited_ = std::move(came);
+  to_come_.store(1, std::memory_order_relaxed);
+  ListColdReads(read_);
+  StartRound();
+}
+
+void NvmeFetch::Fail(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (status_.ok()) {
+    status_ = status;
+  }
+  failed_.store(true, std::memory_order_relaxed);
+}
+
+void NvmeFetch::AdmitToRam(std::vector<uint32_t> misses) {
+  if (misses.empty()) return;
+  if (own_rows_ == nullptr) {
+    for (uint32_t& miss : misses) miss = misses_[miss];
+    table_.ram().Admit(options_.row_ids, options_.rows.data(), misses);
+    return;
+  }
+  std::vector<RowId> ids;
+  for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
+    ids.insert(ids.end(), IdsOf(miss).begin(), IdsOf(miss).end());
+  }
+  table_.ram().Admit(ids, own_rows_.get(), misses);
+}
+
+void NvmeFetch::CopyRepeats() const {
+  for (const Repeat& repeat : repeats_) {
+    std::memcpy(RowsOf(repeat.miss), RowsOf(repeat.first), group_bytes());
+    SetTier(repeat.miss, Tier::kRam);
+  }
+}
+
+void NvmeFetch::CopyOwnRows() const {
+  for (uint32_t miss = 0; own_rows_ != nullptr && miss < misses_.size(); ++miss) {
+    std::memcpy(options_.rows.data() + misses_[miss] * group_bytes(), RowsOf(miss), group_bytes());
+  }
+}
+
+void NvmeFetch::Finish() {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    status = status_;
+  }
+  if (status.ok()) {
+    CopyRepeats();
+    CopyOwnRows();
+    const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
+    const uint64_t not_read = repeats_.size() + waited_.size();
+    // These were uses of groups that this fetch did not bring.
+    for (const Repeat& repeat : repeats_) waited_.push_back(repeat.miss);
+    std::sort(waited_.begin(), waited_.end());
+    AdmitToRam(waited_);
+    table_.CountFetch(groups, groups - misses_.size() + not_read, warm_hits_, absl::Now() - start_);
+  } else {
+    table_.CountError();
+  }
+  // The caller may let go of everything as soon as it is told, the table included.
+  options_.table.reset();
+  std::move(done_)(std::move(status));
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,141 @@
+// The part of a fetch that RAM did not serve.
+#ifndef ENGRAM_STORAGE_FETCH_NVME_FETCH_H_
+#define ENGRAM_STORAGE_FETCH_NVME_FETCH_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "storage/cold/cold_tier.h"
+#include "storage/fetch/io_scheduler.h"
+#include "storage/fetch/reads_under_way.h"
+#include "storage/fetch/table_version.h"
+#include "storage/tiered_store.h"
+#include "storage/warm/warm_tier.h"
+
+namespace engram::storage {
+
+// What the warm tier seems to have is read there, all else, at the same time, from the cold tier;
+// what was not in the warm tier after all follows in a second round. What another fetch is reading
+// is taken from there, or, if that comes to nothing, read in a last round. A group that occurs more
+// than once is read for its first place and copied from there. Destroyed by the I/O thread that
+// ends it.
+class NvmeFetch final : public ReadsUnderWay::Waiter,
+                        public std::enable_shared_from_this<NvmeFetch> {
+ public:
+  // misses: groups, ascending, at least one;  start: when the fetch began
+  NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
+            absl::Time start, IoScheduler* scheduler)
+      : options_(options),
+        table_(static_cast<TableVersion&>(*options.table)),
+        scheduler_(scheduler),
+        done_(std::move(done)),
+        misses_(std::move(misses)),
+        start_(start) {}
+
+  // Finds out what has to be read, at once, so that fetches that follow know; and leaves all other
+  // work to I/O threads: whoever called Fetch may have others to serve.
+  void Start();
+
+  void Take(uint32_t miss, const std::byte* rows) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // A miss, and one before it that is the same group; as indices of misses_.
+  struct Repeat {
+    uint32_t miss;
+    uint32_t first;
+  };
+  // A run of reads_, or of warm_reads_.
+  struct Part {
+    bool warm;
+    size_t begin;
+    size_t end;
+  };
+
+  // Runs `work` on an I/O thread; the fetch lives until then.
+  template <typename Work>
+  void Submit(Work work) {
+    scheduler_->Submit(options_.deadline,
+                       [self = shared_from_this(), work = std::move(work)] { work(); });
+  }
+
+  void ReadOrAwait(uint32_t miss);
+  void Begin();
+  void ListColdReads(absl::Span<const uint32_t> misses);
+
+  // Reads all that is listed, in parts, of which this thread takes the first.
+  void StartRound();
+  std::vector<size_t> SplitWarmReads() const;
+  std::vector<size_t> SplitReads() const;
+  void ReadPart(const Part& part);
+  absl::Status ReadWarm(absl::Span<WarmRead> reads);
+  absl::Status ReadCold(absl::Span<const RowRead> reads);
+  void EndRound();
+  // Hands the rows that this fetch read to RAM and to others that wait for them.
+  void HandOn();
+
+  // One of the things that the fetch waits for has come, which are: its own reads, and each group
+  // that another reads. After the last one, reads what did not come, or finishes.
+  void Arrive();
+  void ReadWhatDidNotCome() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  absl::Status CheckDeadline(absl::Time now) const;
+  void AdmitToRam(std::vector<uint32_t> misses);
+  void CopyRepeats() const;
+  void CopyOwnRows() const;
+  void SetTier(uint32_t miss, Tier tier) const {
+    if (!options_.tiers.empty()) options_.tiers[misses_[miss]] = tier;
+  }
+
+  size_t group_bytes() const { return table_.spec().group_bytes(); }
+  absl::Span<const RowId> IdsOf(uint32_t miss) const {
+    const size_t group_size = table_.spec().group_size;
+    return options_.row_ids.subspan(misses_[miss] * group_size, group_size);
+  }
+  std::byte* rows() const { return own_rows_ == nullptr ? options_.rows.data() : own_rows_.get(); }
+  std::byte* RowsOf(uint32_t miss) const {
+    return rows() + (own_rows_ == nullptr ? misses_[miss] : miss) * group_bytes();
+  }
+
+  FetchOptions options_;
+  TableVersion& table_;
+  IoScheduler* const scheduler_;
+  FetchDone done_;
+  const std::vector<uint32_t> misses_;  // groups, ascending
+  const absl::Time start_;
+  ReadsUnderWay::Reader as_reader_{};
+
+  // Indices of misses_, no group more than once beside the repeats.
+  std::vector<Repeat> repeats_;
+  std::vector<uint32_t> read_;    // by this fetch
+  std::vector<uint32_t> shared_;  // of read_: others may wait for them
+  std::vector<uint32_t> waited_;  // read by others
+
+  std::vector<WarmRead> warm_reads_;  // of this round, as are reads_
+  std::vector<RowRead> reads_;
+  uint64_t warm_hits_ = 0;
+  // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
+  // must not get into the RAM tier.
+  std::unique_ptr<std::byte[]> own_rows_;
+  std::atomic<size_t> parts_left_{0};
+  std::atomic<size_t> to_come_{1};
+  std::atomic<bool> failed_{false};
+
+  absl::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint32_t> did_not_come_ ABSL_GUARDED_BY(mutex_);  // of waited_
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_FETCH_NVME_FETCH_H_

@@ -1,0 +1,32 @@
+#include "storage/fetch/reads_under_way.h"
+
+#include <utility>
+
+namespace engram::storage {
+
+ReadsUnderWay::Role ReadsUnderWay::Begin(absl::Span<const RowId> ids, const Reader* fetch,
+                                         const std::shared_ptr<Waiter>& waiter, uint32_t group) {
+  absl::MutexLock lock(&mutex_);
+  const auto [entry, is_new] = reads_.try_emplace(ids);
+  Read& read = entry->second;
+  if (is_new) {
+    read.reader = fetch;
+    return Role::kReads;
+  }
+  if (!MayWaitFor(*read.reader, *fetch)) return Role::kReadsToo;
+  read.waits.push_back({waiter, group});
+  return Role::kWaits;
+}
+
+void ReadsUnderWay::End(absl::Span<const RowId> ids, const std::byte* rows) {
+  absl::InlinedVector<Wait, 1> waits;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto entry = reads_.find(ids);
+    waits = std::move(entry->second.waits);
+    reads_.erase(entry);
+  }
+  for (const Wait& wait : waits) wait.waiter->Take(wait.group, rows);
+}
+
+}  // namespace engram::storage

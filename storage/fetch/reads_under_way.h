@@ -1,0 +1,84 @@
+// The groups of a table that fetches are reading from NVMe now.
+#ifndef ENGRAM_STORAGE_FETCH_READS_UNDER_WAY_H_
+#define ENGRAM_STORAGE_FETCH_READS_UNDER_WAY_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "storage/table_spec.h"
+
+namespace engram::storage {
+
+// A group that several fetches want at the same time is read by the first of them, which hands its
+// rows to the others: without it, what is popular and new would be read once for each. Thread-safe.
+class ReadsUnderWay {
+ public:
+  // A fetch that waits for groups that others read.
+  class Waiter {
+   public:
+    virtual ~Waiter() = default;
+    // The end of a wait, on the thread of the fetch that read. `rows`: [group_size x row_bytes],
+    // to be copied before Take returns; null if the read failed, which may be that fetch's own
+    // trouble: the waiter should read for itself.
+    //   group: the waiter's own number for it
+    virtual void Take(uint32_t group, const std::byte* rows) = 0;
+  };
+
+  // A fetch, as far as others have to know in order to wait for it. Named by its address.
+  struct Reader {
+    absl::Time deadline;
+    size_t groups;  // that it reads or waits for
+  };
+
+  enum class Role : uint8_t {
+    kReads,     // reads the group, and calls End
+    kWaits,     // will be told by Take
+    kReadsToo,  // another reads the group that should not be waited for; no End
+  };
+
+  // One who waits for a reader that is due later would be late, and for one that is much larger
+  // would be slow.
+  static bool MayWaitFor(const Reader& reader, const Reader& waiter) {
+    return reader.deadline <= waiter.deadline &&
+           reader.groups <= std::max(kSmallFetch, kMaxTimesLarger * waiter.groups);
+  }
+
+  // What becomes of a group that `fetch` did not find in RAM.
+  //   ids: [group_size], stay valid until End;  fetch: likewise
+  //   waiter: kept until Take was called, if the role is kWaits
+  Role Begin(absl::Span<const RowId> ids, const Reader* fetch,
+             const std::shared_ptr<Waiter>& waiter, uint32_t group) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The read of a group that `Begin` answered with kReads is over: hands the rows, or null, to
+  // those who wait for it.
+  void End(absl::Span<const RowId> ids, const std::byte* rows) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Wait {
+    std::shared_ptr<Waiter> waiter;
+    uint32_t group;
+  };
+  struct Read {
+    const Reader* reader;
+    absl::InlinedVector<Wait, 1> waits;
+  };
+
+  static constexpr size_t kSmallFetch = 32;  // groups that one thread reads at a time anyway
+  static constexpr size_t kMaxTimesLarger = 4;
+
+  absl::Mutex mutex_;
+  absl::flat_hash_map<absl::Span<const RowId>, Read> reads_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_FETCH_READS_UNDER_WAY_H_
