@@ -1,6 +1,7 @@
 // WarmTier::Step: a segment of the groups that were collected.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "spdlog/spdlog.h"
@@ -18,7 +19,7 @@ struct Contender {
   uint8_t level;
   bool held;       // by the tier; else it is a newcomer
   uint32_t index;  // slot, or number among the collected
-  uint8_t uses;
+  WarmUse use;
 };
 
 }  // namespace
@@ -28,22 +29,21 @@ class WarmTier::SegmentWriter final : public RowSink {
   explicit SegmentWriter(WarmTier* tier) : tier_(*tier) {}
 
   // Chooses the segment, and the groups that will be in it.
-  void Choose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
-    tier_.future_.Refresh();
-    half_ = std::exchange(tier_.collecting_, 1 - tier_.collecting_);
-    collected_ = std::exchange(tier_.pending_, {});
-    tier_.pending_index_.clear();
-    if (tier_.full()) {
-      segment_ = tier_.CheapestSegment(TypicalLevel());
-      AddHeld();
-    } else {
-      segment_ = tier_.free_segments_.back();
-      tier_.free_segments_.pop_back();
+  void Choose() ABSL_LOCKS_EXCLUDED(tier_.mutex_) {
+    std::optional<uint8_t> typical_level;  // of the newcomers, if others have to make room
+    {
+      absl::MutexLock lock(&tier_.mutex_);
+      typical_level = Collect();
     }
+    if (typical_level.has_value()) segment_ = tier_.CheapestSegment(*typical_level);
+    absl::MutexLock lock(&tier_.mutex_);
+    if (typical_level.has_value()) AddHeld();
     for (uint32_t i = 0; i < collected_.size(); ++i) {
-      contenders_.push_back({collected_[i].level, false, i, collected_[i].uses});
+      const WarmUse& use = collected_[i].use;
+      contenders_.push_back({tier_.LevelOf(use), false, i, use});
     }
     DropLeastWorthy();
+    if (!any()) tier_.stats_.refusals += collected_.size();
   }
 
   // Puts the segment together and writes it.
@@ -52,16 +52,16 @@ class WarmTier::SegmentWriter final : public RowSink {
     ReadHeld();
     WriteDirectory();
     if (contenders_.empty()) return absl::DataLossError("none of its records can be read");
+    const SlotId first = tier_.layout_.first_slot(segment_);
+    const SlotId end = first + tier_.layout_.segment_slots();
     {
       absl::MutexLock lock(&tier_.mutex_);
       for (Contender& contender : contenders_) {  // of which some were used meanwhile
-        if (!contender.held) continue;
-        contender.level = tier_.index_->level(contender.index);
-        contender.uses = tier_.index_->uses(contender.index);
+        if (contender.held) contender.use = tier_.index_->use(contender.index);
       }
-      const SlotId first = tier_.layout_.first_slot(segment_);
-      tier_.index_->RemoveRange(first, first + tier_.layout_.segment_slots());
+      tier_.index_->Clear(first, end);
     }
+    tier_.index_->RemoveCleared(first, end);
     return tier_.store_->Replace(segment_, {tier_.Half(half_), bytes()});
   }
 
@@ -74,7 +74,7 @@ class WarmTier::SegmentWriter final : public RowSink {
     std::vector<RowId> ids(tier_.layout_.id_bytes() / sizeof(RowId));
     for (uint32_t i = 0; i < contenders_.size(); ++i) {
       std::memcpy(ids.data(), tier_.RecordIn(half_, i), tier_.layout_.id_bytes());
-      tier_.EnterRecord(ids.data(), first + i, contenders_[i].uses, contenders_[i].level);
+      tier_.EnterRecord(ids.data(), first + i, contenders_[i].use);
     }
     tier_.stats_.admissions += newcomers_;
     tier_.stats_.evictions += dropped_held_;
@@ -87,7 +87,6 @@ class WarmTier::SegmentWriter final : public RowSink {
     tier_.free_segments_.push_back(segment_);
   }
 
-  size_t collected() const { return collected_.size(); }
   uint64_t bytes() const {
     return (tier_.layout_.directory_slots() + contenders_.size()) * tier_.layout_.record_bytes();
   }
@@ -101,10 +100,22 @@ class WarmTier::SegmentWriter final : public RowSink {
   }
 
  private:
-  // Half of the newcomers are worth at least this.
-  uint8_t TypicalLevel() const {
+  // Takes the newcomers, and a free segment; or, if none is, returns what half of the newcomers are
+  // at least worth.
+  std::optional<uint8_t> Collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
+    tier_.future_.Refresh();
+    half_ = std::exchange(tier_.collecting_, 1 - tier_.collecting_);
+    collected_ = std::exchange(tier_.pending_, {});
+    tier_.pending_index_.clear();
+    if (tier_.full()) return TypicalLevel();
+    segment_ = tier_.free_segments_.back();
+    tier_.free_segments_.pop_back();
+    return std::nullopt;
+  }
+
+  uint8_t TypicalLevel() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
     std::vector<uint8_t> levels;
-    for (const Pending& pending : collected_) levels.push_back(pending.level);
+    for (const Pending& pending : collected_) levels.push_back(tier_.LevelOf(pending.use));
     const auto middle = levels.begin() + static_cast<ptrdiff_t>(levels.size() / 2);
     std::nth_element(levels.begin(), middle, levels.end());
     return *middle;
@@ -113,8 +124,9 @@ class WarmTier::SegmentWriter final : public RowSink {
   void AddHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
     const SlotId first = tier_.layout_.first_record(segment_);
     for (SlotId slot = first; slot < first + tier_.layout_.segment_records(); ++slot) {
-      const uint8_t level = tier_.index_->level(slot);
-      if (level > 0) contenders_.push_back({level, true, slot, tier_.index_->uses(slot)});
+      if (!tier_.index_->holds(slot)) continue;
+      const WarmUse use = tier_.index_->use(slot);
+      contenders_.push_back({tier_.LevelOf(use), true, slot, use});
     }
   }
 
@@ -174,7 +186,7 @@ class WarmTier::SegmentWriter final : public RowSink {
     std::byte* entry = tier_.Half(half_);
     std::memset(entry, 0, tier_.layout_.directory_slots() * tier_.layout_.record_bytes());
     for (size_t i = 0; i < contenders_.size(); ++i, entry += tier_.layout_.entry_bytes()) {
-      const uint32_t uses = contenders_[i].uses;
+      const uint32_t uses = contenders_[i].use.uses;
       std::memcpy(entry, tier_.RecordIn(half_, i), tier_.layout_.id_bytes());
       std::memcpy(entry + tier_.layout_.id_bytes(), &uses, sizeof(uses));
     }
@@ -194,11 +206,11 @@ uint64_t WarmTier::CheapestSegment(uint8_t level) {
   uint64_t cheapest = 0;
   uint32_t most = 0;
   uint8_t least_held = FutureUses::kLevels;
-  for (uint64_t segment = 0; segment < layout_.segments(); ++segment) {
+  VisitSegments([&](uint64_t segment) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     uint32_t worse = 0;
     const SlotId first = layout_.first_record(segment);
     for (SlotId slot = first; slot < first + layout_.segment_records(); ++slot) {
-      const uint8_t held = index_->level(slot);
+      const uint8_t held = index_->holds(slot) ? LevelOf(index_->use(slot)) : 0;
       worse += held < level;
       if (held > 0) least_held = std::min(least_held, held);
     }
@@ -206,22 +218,16 @@ uint64_t WarmTier::CheapestSegment(uint8_t level) {
       most = worse;
       cheapest = segment;
     }
-  }
+  });
+  absl::MutexLock lock(&mutex_);
   floor_ = least_held;
   return cheapest;
 }
 
 void WarmTier::WriteSegment(absl::Time now) {
   SegmentWriter writer(this);
-  {
-    absl::MutexLock lock(&mutex_);
-    if (uses_since_aged_ > kUsesToAge * layout_.slots()) Age();
-    writer.Choose();
-    if (!writer.any()) {
-      stats_.refusals += writer.collected();
-      return;
-    }
-  }
+  writer.Choose();
+  if (!writer.any()) return;
   const absl::Status status = writer.Write();
   absl::MutexLock lock(&mutex_);
   if (status.ok()) {

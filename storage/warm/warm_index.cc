@@ -17,7 +17,7 @@ WarmIndex::WarmIndex(std::byte* memory, uint32_t slots)
     : groups_(memory, slots),
       checks_(reinterpret_cast<std::atomic<uint16_t>*>(memory + GroupIndex::BytesFor(slots))),
       uses_(reinterpret_cast<uint8_t*>(checks_ + slots)),
-      levels_(uses_ + slots) {}
+      kinds_(uses_ + slots) {}
 
 // Of bits that the group index does not use by themselves.
 uint16_t WarmIndex::CheckOf(uint64_t hash) {
@@ -34,19 +34,18 @@ std::optional<SlotId> WarmIndex::Find(uint64_t hash) const {
   return *slot;
 }
 
-bool WarmIndex::Insert(uint64_t hash, SlotId slot, uint8_t uses, uint8_t level) {
+bool WarmIndex::Insert(uint64_t hash, SlotId slot, const WarmUse& use) {
   checks_[slot].store(CheckOf(hash), std::memory_order_relaxed);
   if (!groups_.Insert(hash, slot)) return false;
-  Update(slot, uses, level);
+  Update(slot, use);
   size_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
-void WarmIndex::RemoveRange(SlotId begin, SlotId end) {
-  groups_.RemoveRange(begin, end);
-  const auto live = std::count_if(levels_ + begin, levels_ + end, [](uint8_t l) { return l > 0; });
-  size_.fetch_sub(static_cast<uint64_t>(live), std::memory_order_relaxed);
-  std::fill(levels_ + begin, levels_ + end, uint8_t{0});
+void WarmIndex::Clear(SlotId begin, SlotId end) {
+  const auto free = std::count(kinds_ + begin, kinds_ + end, uint8_t{0});
+  size_.fetch_sub(end - begin - static_cast<uint64_t>(free), std::memory_order_relaxed);
+  std::fill(kinds_ + begin, kinds_ + end, uint8_t{0});
 }
 
 }  // namespace engram::storage

@@ -128,36 +128,34 @@ void WarmTier::OnEnter(const GroupKey& group) {
   absl::MutexLock lock(&mutex_);
   // While the cache holds it, the record is of no use: it is the first to go.
   const std::optional<SlotId> slot = index_->Find(group.hash);
-  if (!slot.has_value() || index_->level(*slot) == 0) return;
-  index_->Update(*slot, index_->uses(*slot),
-                 std::min(index_->level(*slot), future_.lowest_level()));
+  if (!slot.has_value() || !index_->holds(*slot)) return;
+  WarmUse use = index_->use(*slot);
+  use.in_ram = true;
+  index_->Update(*slot, use);
 }
 
 void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
                        const std::byte* rows) {
   absl::MutexLock lock(&mutex_);
   ++uses_since_aged_;
-  const auto counted = [uses](uint8_t before) {
-    return std::max(uses, static_cast<uint8_t>(before + (before < 255 ? 1 : 0)));
+  const auto used_again = [&](const WarmUse& before) {
+    const auto one_more = static_cast<uint8_t>(before.uses + (before.uses < 255 ? 1 : 0));
+    const WarmUse after = {.uses = std::max(uses, one_more), .order = before.order};
+    future_.Add(before.order, before.uses, after.uses);
+    return after;
   };
-  if (const auto slot = index_->Find(group.hash); slot.has_value() && index_->level(*slot) > 0) {
-    const uint8_t before = index_->uses(*slot);
-    const uint8_t after = counted(before);
-    future_.Add(group.order, before, after);
-    index_->Update(*slot, after, future_.LevelOf(group.order, after));
+  if (const auto slot = index_->Find(group.hash); slot.has_value() && index_->holds(*slot)) {
+    index_->Update(*slot, used_again(index_->use(*slot)));
     return;
   }
   if (const auto found = pending_index_.find(group.hash); found != pending_index_.end()) {
-    Pending& pending = pending_[found->second];
-    const uint8_t after = counted(pending.uses);
-    future_.Add(group.order, pending.uses, after);
-    pending.uses = after;
-    pending.level = future_.LevelOf(group.order, after);
+    WarmUse& use = pending_[found->second].use;
+    use = used_again(use);
     return;
   }
-  future_.Add(group.order, 0, uses);
-  const uint8_t level = future_.LevelOf(group.order, uses);
-  if (full() && level <= floor_) {
+  const WarmUse use = {.uses = uses, .order = static_cast<uint8_t>(group.order)};
+  future_.Add(use.order, 0, uses);
+  if (full() && LevelOf(use) <= floor_) {
     ++stats_.refusals;
   } else if (pending_.size() == layout_.segment_records()) {
     ++stats_.skipped;
@@ -166,7 +164,7 @@ void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
     std::memcpy(record, ids, layout_.id_bytes());
     std::memcpy(record + layout_.id_bytes(), rows, layout_.group_bytes());
     pending_index_[group.hash] = static_cast<uint32_t>(pending_.size());
-    pending_.push_back({.hash = group.hash, .uses = uses, .level = level});
+    pending_.push_back({.hash = group.hash, .use = use});
   }
 }
 
@@ -178,6 +176,7 @@ bool WarmTier::WriteIsDue(absl::Time now) const {
 
 bool WarmTier::Step(absl::Time now) {
   std::optional<uint64_t> found;
+  bool age = false;
   {
     absl::MutexLock lock(&mutex_);
     if (!found_segments_.empty()) {
@@ -186,7 +185,10 @@ bool WarmTier::Step(absl::Time now) {
     } else if (!WriteIsDue(now)) {
       return false;
     }
+    age = uses_since_aged_ > kUsesToAge * layout_.slots();
+    if (age) uses_since_aged_ = 0;
   }
+  if (age) Age();
   if (found.has_value()) {
     TakeIn(*found);
   } else {
@@ -217,27 +219,37 @@ void WarmTier::TakeIn(uint64_t segment) {
     std::memcpy(ids.data(), entry, layout_.id_bytes());
     std::memcpy(&uses, entry + layout_.id_bytes(), sizeof(uses));
     if (uses == 0) break;
-    const auto known_uses = static_cast<uint8_t>(std::min(uses, 255U));
-    EnterRecord(ids.data(), layout_.first_record(segment) + i, known_uses,
-                future_.LevelOf(orders_.IndexOf(ids[0]), known_uses));
+    EnterRecord(ids.data(), layout_.first_record(segment) + i,
+                {.uses = static_cast<uint8_t>(std::min(uses, 255U)),
+                 .order = static_cast<uint8_t>(orders_.IndexOf(ids[0]))});
   }
 }
 
-void WarmTier::EnterRecord(const RowId* ids, SlotId slot, uint8_t uses, uint8_t level) {
+void WarmTier::EnterRecord(const RowId* ids, SlotId slot, const WarmUse& use) {
   const uint64_t hash = HashOf(ids);
-  if (!index_->Find(hash).has_value()) index_->Insert(hash, slot, uses, level);
+  if (!index_->Find(hash).has_value()) index_->Insert(hash, slot, use);
 }
 
-// Halves all uses, that is, lowers all levels by a doubling.
-void WarmTier::Age() {
-  constexpr uint8_t kDoubling = FutureUses::kLevelsPerDoubling;
-  for (SlotId slot = 0; slot < layout_.slots(); ++slot) {
-    const uint8_t level = index_->level(slot);
-    if (level == 0) continue;
-    const auto lower = static_cast<uint8_t>(level > kDoubling ? level - kDoubling : 1);
-    index_->Update(slot, static_cast<uint8_t>((index_->uses(slot) + 1) / 2), lower);
+void WarmTier::VisitSegments(absl::FunctionRef<void(uint64_t segment)> visit) {
+  constexpr uint64_t kSegmentsAtATime = 16;
+  for (uint64_t segment = 0; segment < layout_.segments();) {
+    absl::MutexLock lock(&mutex_);
+    const uint64_t end = std::min(segment + kSegmentsAtATime, layout_.segments());
+    for (; segment < end; ++segment) visit(segment);
   }
-  uses_since_aged_ = 0;
+}
+
+// Halves all uses.
+void WarmTier::Age() {
+  VisitSegments([this](uint64_t segment) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const SlotId first = layout_.first_record(segment);
+    for (SlotId slot = first; slot < first + layout_.segment_records(); ++slot) {
+      if (!index_->holds(slot)) continue;
+      WarmUse use = index_->use(slot);
+      use.uses = static_cast<uint8_t>((use.uses + 1) / 2);
+      index_->Update(slot, use);
+    }
+  });
 }
 
 WarmTierStats WarmTier::Stats() const {

@@ -110,8 +110,7 @@ class WarmTier final : public LowerTier {
   // A group collected for the next segment; its record is in the collecting half of the memory.
   struct Pending {
     uint64_t hash;
-    uint8_t uses;
-    uint8_t level;
+    WarmUse use;
   };
   class GroupCopier;
   class SegmentWriter;  // one segment being put together and written: segment_writer.cc
@@ -131,13 +130,19 @@ class WarmTier final : public LowerTier {
   }
   bool full() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return free_segments_.empty(); }
   bool WriteIsDue(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Age() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What a group is worth to the tier.
+  uint8_t LevelOf(const WarmUse& use) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return use.in_ram ? future_.lowest_level() : future_.LevelOf(use.order, use.uses);
+  }
+  // Calls `visit` for each segment, locked, but lets others in now and then.
+  void VisitSegments(absl::FunctionRef<void(uint64_t segment)> visit) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Age() ABSL_LOCKS_EXCLUDED(mutex_);
   // Enters the groups of a segment that was found at the start.
   void TakeIn(uint64_t segment) ABSL_LOCKS_EXCLUDED(mutex_);
-  void EnterRecord(const RowId* ids, SlotId slot, uint8_t uses, uint8_t level)
+  void EnterRecord(const RowId* ids, SlotId slot, const WarmUse& use)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The segment that holds most groups below this level. Finds the floor as well.
-  uint64_t CheapestSegment(uint8_t level) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t CheapestSegment(uint8_t level) ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteSegment(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Groups that leave the cache, for each slot, until uses count half.

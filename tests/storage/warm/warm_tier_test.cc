@@ -209,6 +209,27 @@ TEST_F(WarmTierTest, GroupsThatTheCacheHoldsGoFirst) {
   EXPECT_EQ(Find(Range(1000, 60)), 60u);
 }
 
+// What groups are worth is learned; what is learned later holds for those that came before as well.
+TEST_F(WarmTierTest, OfEqualsThoseHeldStay) {
+  Create(4);
+  for (uint64_t first = 5000; first < 6000; first += 31) {  // most groups are used once
+    Leave(Range(first, 31), 1);
+    Work();
+  }
+  for (uint64_t first = 0; first < 4 * 31; first += 31) {
+    Leave(Range(first, 31), 2);
+    Work();
+  }
+  ASSERT_EQ(Find(Range(0, 124)), 124u);
+  Leave(Range(0, 31), 9);  // those used twice turn out to be used often
+  for (uint64_t first = 3000; first < 3093; first += 31) {
+    Leave(Range(first, 31), 2);
+    Work();
+  }
+  EXPECT_EQ(Find(Range(0, 124)), 124u);
+  EXPECT_EQ(Find(Range(3000, 93)), 0u);
+}
+
 TEST_F(WarmTierTest, AStartTakesInWhatIsThere) {
   Create(8);
   for (uint64_t first = 0; first < 5 * 31; first += 31) {
