@@ -30,19 +30,37 @@ absl::Status NameTable(const Table& table, const absl::Status& status) {
 class ReplayState {
  public:
   ReplayState(const NgramHasher& hasher, const TokenTrace& trace, const ReplayOptions& options)
-      : source(hasher, trace, options.chunk_tokens, options.passes), running_(options.in_flight) {}
+      : source(hasher, trace, options.chunk_tokens, options.passes),
+        tokens_per_second_(options.tokens_per_second),
+        next_turn_(absl::Now()),
+        running_(options.in_flight) {}
 
   ChunkSource source;
   std::atomic<uint64_t> tokens_done{0};
 
-  void Stop() { stopped_.store(true, std::memory_order_relaxed); }
-  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+  void Stop() {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+  }
+
+  // Blocks until it is the turn of a chunk of so many tokens. Returns whether it is: the replay may
+  // have been stopped.
+  bool AwaitTurn(size_t tokens) {
+    absl::MutexLock lock(&mutex_);
+    const absl::Time turn = next_turn_;
+    if (tokens_per_second_ > 0) {
+      next_turn_ = std::max(turn, absl::Now()) +
+                   absl::Seconds(static_cast<double>(tokens) / tokens_per_second_);
+      mutex_.AwaitWithDeadline(absl::Condition(&stopped_), turn);
+    }
+    return !stopped_;
+  }
 
   // Keeps the first error, and stops all.
   void ThreadEnded(const absl::Status& status) {
     absl::MutexLock lock(&mutex_);
     status_.Update(status);
-    if (!status.ok()) Stop();
+    if (!status.ok()) stopped_ = true;
     --running_;
   }
 
@@ -58,8 +76,10 @@ class ReplayState {
   }
 
  private:
-  std::atomic<bool> stopped_{false};
+  const double tokens_per_second_;
   absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time next_turn_ ABSL_GUARDED_BY(mutex_);
   int running_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
@@ -80,9 +100,9 @@ class Replayer {
   }
 
   absl::Status Run(ReplayState& state) {
-    while (!state.stopped()) {
+    while (true) {
       if (absl::Status status = state.source.Next(batch_); !status.ok()) return status;
-      if (batch_.positions() == 0) break;
+      if (batch_.positions() == 0 || !state.AwaitTurn(batch_.positions())) break;
       if (absl::Status status = FetchChunk(); !status.ok()) return status;
       if (absl::Status status = CheckChunk(); !status.ok()) return status;
       Count();

@@ -20,7 +20,8 @@ struct ReplayOptions {
   size_t chunk_tokens = 1024;  // tokens of one fetch of each layer
   int in_flight = 4;           // chunks under way at a time
   uint64_t passes = 1;
-  bool check = true;  // compare every byte with what self-describing rows hold
+  double tokens_per_second = 0;  // at most; 0: as fast as they come
+  bool check = true;             // compare every byte with what self-describing rows hold
 };
 
 struct ReplayResult {

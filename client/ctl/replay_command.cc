@@ -158,6 +158,10 @@ void AddReplayCommand(CommandLine& line) {
       ->check(AboveZero())
       ->type_name("N")
       ->capture_default_str();
+  app->add_option("--tokens-per-s", replay.tokens_per_second,
+                  "Fetch no faster than this; default: as fast as the rows come")
+      ->check(AboveZero())
+      ->type_name("N");
   app->add_flag("--no-check", options->no_check,
                 "Take any bytes: for tables whose rows do not describe themselves");
 }

@@ -102,6 +102,25 @@ TEST_F(ReplayTest, SaysHowTheRowsCame) {
   EXPECT_EQ(Replay({"--limit", "100", "--no-shared-memory", "--json"}).json()["transport"], "grpc");
 }
 
+TEST_F(ReplayTest, KeepsToARate) {
+  ImportDemo();
+  const Outcome outcome = Replay(
+      {"--limit", "600", "--chunk", "100", "--in-flight", "3", "--tokens-per-s", "2000", "--json"});
+  EXPECT_EQ(outcome.json()["tokens"], 600) << outcome.err;
+  // The first chunk need not wait for its turn.
+  EXPECT_LE(outcome.json()["tokens_per_second"], 2000.0 * 600 / 500);
+  EXPECT_THAT(Replay({"--tokens-per-s", "0"}).err,
+              HasSubstr("--tokens-per-s: \"0\" is not a number above 0"));
+}
+
+TEST_F(ReplayTest, CtrlCEndsAWaitForATurn) {
+  ImportDemo();
+  const Outcome outcome = Replay({"--chunk", "100", "--tokens-per-s", "0.001", "--json"},
+                                 {.err_is_terminal = true, .on_err_flush = CtrlCOnce()});
+  EXPECT_EQ(outcome.exit_code, kFailed);
+  EXPECT_EQ(outcome.json()["tokens"], 100);
+}
+
 TEST_F(ReplayTest, CtrlCReportsWhatWasDone) {
   ImportDemo();
   const Outcome outcome = Replay({"--passes", "1000000", "--json"},
