@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -239,8 +241,12 @@ class SharedReadTest : public FetchOperationTest {
     std::vector<RowId> ids;
     std::vector<std::byte> rows;
     std::vector<Tier> tiers;
-    absl::Status status;
-    absl::Notification done;
+    std::promise<absl::Status> promise{};
+    std::future<absl::Status> status = promise.get_future();
+
+    bool ended() const {
+      return status.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }
   };
 
   void SetUp() override {
@@ -266,10 +272,7 @@ class SharedReadTest : public FetchOperationTest {
          .rows = absl::MakeSpan(run->rows),
          .tiers = absl::MakeSpan(run->tiers),
          .deadline = deadline},
-        [run = run.get()](absl::Status status) {
-          run->status = std::move(status);
-          run->done.Notify();
-        },
+        [run = run.get()](absl::Status status) { run->promise.set_value(std::move(status)); },
         &scheduler_);
     return run;
   }
@@ -282,8 +285,8 @@ class SharedReadTest : public FetchOperationTest {
   }
 
   void ExpectRight(Run* run) {
-    run->done.WaitForNotification();
-    EXPECT_TRUE(run->status.ok()) << run->status;
+    const absl::Status status = run->status.get();
+    EXPECT_TRUE(status.ok()) << status;
     EXPECT_EQ(CountWrongRows(spec_, run->ids, run->rows), 0U);
   }
 
@@ -312,7 +315,7 @@ TEST_F(SharedReadTest, WhatAnotherFetchIsReadingIsTakenFromThere) {
   AwaitRead(1);
   const auto second = Start({3, 1, 3, 1});
   AwaitRead(3);
-  EXPECT_FALSE(second->done.HasBeenNotified());
+  EXPECT_FALSE(second->ended());
   Release();
   ExpectRight(first.get());
   ExpectRight(second.get());
@@ -335,8 +338,7 @@ TEST_F(SharedReadTest, AFailureIsNotShared) {
   const auto second = Start({3, 1, 5});
   AwaitRead(3);
   Release();
-  first->done.WaitForNotification();
-  EXPECT_THAT(first->status, IsError(kDataLoss, "row 8: bad"));
+  EXPECT_THAT(first->status.get(), IsError(kDataLoss, "row 8: bad"));
   ExpectRight(second.get());
   EXPECT_EQ(ReadsOf(1), 2);
   EXPECT_THAT(second->tiers, ElementsAre(Tier::kCold, Tier::kCold, Tier::kCold));
@@ -351,7 +353,7 @@ TEST_F(SharedReadTest, NobodyWaitsForAFetchThatIsDueLater) {
   const auto first = Start({1}, soon + absl::Seconds(1));
   AwaitRead(1);
   ExpectRight(Start({1}, soon).get());
-  EXPECT_FALSE(first->done.HasBeenNotified());
+  EXPECT_FALSE(first->ended());
   Release();
   ExpectRight(first.get());
   EXPECT_EQ(ReadsOf(1), 2);
@@ -367,7 +369,7 @@ TEST_F(SharedReadTest, ASmallFetchDoesNotWaitForALargeOne) {
   const auto large = Start(many);
   AwaitRead(1);
   ExpectRight(Start({1}).get());
-  EXPECT_FALSE(large->done.HasBeenNotified());
+  EXPECT_FALSE(large->ended());
   Release();
   ExpectRight(large.get());
 }
@@ -387,9 +389,9 @@ TEST_F(SharedReadTest, ManyFetchesOfTheSameGroups) {
   }
   uint64_t failed = 0;
   for (const auto& run : runs) {
-    run->done.WaitForNotification();
-    if (!run->status.ok()) ++failed;
-    EXPECT_TRUE(!run->status.ok() || CountWrongRows(spec_, run->ids, run->rows) == 0);
+    const bool ok = run->status.get().ok();
+    failed += ok ? 0 : 1;
+    EXPECT_TRUE(!ok || CountWrongRows(spec_, run->ids, run->rows) == 0);
   }
   EXPECT_EQ(table_->Stats().fetch_errors, failed);
   EXPECT_EQ(table_->Stats().fetches, runs.size() - failed);
