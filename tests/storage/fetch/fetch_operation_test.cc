@@ -194,20 +194,17 @@ TEST_F(FetchOperationTest, TheTableLivesUntilDoneIsCalled) {
   };
   const std::vector<RowId> ids = {1, 2, 3};
   rows_.resize(ids.size() * spec_.row_bytes);
-  absl::Notification done;
-  int tables_left = -1;
+  std::promise<int> tables_left;
   RunFetch(
       {.table = std::move(table_), .row_ids = ids, .rows = absl::MakeSpan(rows_)},
       [&](const absl::Status& status) {
         EXPECT_TRUE(status.ok());
-        tables_left = script_->tables;
-        done.Notify();
+        tables_left.set_value(script_->tables);
       },
       &scheduler_);
   EXPECT_EQ(script_->tables, 1);
   go_on.Notify();
-  done.WaitForNotification();
-  EXPECT_EQ(tables_left, 0);
+  EXPECT_EQ(tables_left.get_future().get(), 0);
   EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
 }
 
