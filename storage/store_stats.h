@@ -114,7 +114,7 @@ struct TableStats {
   uint64_t fetch_errors = 0;         // answered with an error
   uint64_t groups = 0;
   TierStats ram;
-  TierStats warm;  // all 0 without a warm tier
+  TierStats warm;  // what it holds now; counters of all the warm tiers that the table has had
   TierStats cold;
   LatencyStats fetch_latency;         // from Fetch to done
   std::optional<UsageStats> usage{};  // of tables with a cache in RAM

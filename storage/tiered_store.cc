@@ -22,9 +22,6 @@ constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
 constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
 constexpr absl::Duration kBalancePeriod = absl::Seconds(30);
 
-// Parts of a warm tier's work done before it is another table's turn.
-constexpr int kMaxWarmSteps = 16;
-
 // What an option says of a table: its default where it is not named.
 template <typename Value>
 Value ValueOf(const std::map<std::string, Value>& values, const std::string& table) {
@@ -90,31 +87,16 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
     return status;
   }
   auto warm = WarmTiers::Open(absl::StrCat(options_.data_dir, "/warm"), options_.warm_budget_bytes,
-                              engine_.get(), config);
+                              &ram_, engine_.get(), config);
   if (!warm.ok()) {
     return warm.status();
   }
   warm_ = *std::move(warm);
-  // Those that are published have the first claim to be held whole in RAM.
-  std::stable_partition(entries.begin(), entries.end(),
-                        [](const CatalogEntry& entry) { return entry.info.published; });
-  const std::vector<double> warm_shares = WarmShares(entries);
-  std::vector<uint64_t> warm_uids;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const CatalogEntry& entry = entries[i];
-    auto cold = database_->OpenTable(entry.uid, entry.info.spec);
-    if (!cold.ok()) {
-      return absl::Status(cold.status().code(),
-                          absl::StrCat("table \"", entry.info.identity.name, "\" version ",
-                                       entry.info.identity.version, ": ", cold.status().message()));
-    }
-    if (Register(entry, *std::move(cold), warm_shares[i])->warm() != nullptr) {
-      warm_uids.push_back(entry.uid);
-    }
+  if (absl::Status status = OpenTables(std::move(entries)); !status.ok()) {
+    return status;
   }
-  // What versions left that have no warm tier any more is not in the budget. Nothing is written
-  // before it is gone.
-  if (absl::Status status = warm_->DropUnknown(warm_uids); !status.ok()) {
+  // Nothing is written to warm tiers before what others left is gone.
+  if (absl::Status status = DivideWarmBudget(absl::Now()); !status.ok()) {
     return status;
   }
   if (options_.warm_budget_bytes > 0) {
@@ -124,6 +106,22 @@ absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
   hot_.Start();
   placement_.AddStep("usage", kUsagePeriod, [this](absl::Time now) { WatchUsage(now); });
   placement_.AddStep("balance", kBalancePeriod, [this](absl::Time) { BalanceRam(); });
+  return absl::OkStatus();
+}
+
+absl::Status TieredStoreImpl::OpenTables(std::vector<CatalogEntry> entries) {
+  // Those that are published have the first claim to be held whole in RAM.
+  std::stable_partition(entries.begin(), entries.end(),
+                        [](const CatalogEntry& entry) { return entry.info.published; });
+  for (const CatalogEntry& entry : entries) {
+    auto cold = database_->OpenTable(entry.uid, entry.info.spec);
+    if (!cold.ok()) {
+      return absl::Status(cold.status().code(),
+                          absl::StrCat("table \"", entry.info.identity.name, "\" version ",
+                                       entry.info.identity.version, ": ", cold.status().message()));
+    }
+    Register(entry, *std::move(cold));
+  }
   return absl::OkStatus();
 }
 
@@ -151,26 +149,6 @@ bool TieredStoreImpl::HeldWhole(const std::string& name) const {
                      [&](const std::string& whole) { return whole == "*" || whole == name; });
 }
 
-std::vector<double> TieredStoreImpl::WarmShares(absl::Span<const CatalogEntry> entries) const {
-  std::vector<double> shares;
-  double total = 0;
-  for (const CatalogEntry& entry : entries) {
-    const bool takes_part = entry.info.published && !HeldWhole(entry.info.identity.name);
-    shares.push_back(takes_part ? static_cast<double>(entry.info.spec.table_bytes()) : 0);
-    total += shares.back();
-  }
-  for (double& share : shares) share = total > 0 ? share / total : 0;
-  return shares;
-}
-
-void TieredStoreImpl::PlaceRows(absl::Time now) {
-  for (const TableRegistry::Listed& listed : registry_.List()) {
-    WarmTier* const warm = listed.table->warm();
-    for (int steps = 0; warm != nullptr && steps < kMaxWarmSteps && warm->Step(now); ++steps) {
-    }
-  }
-}
-
 void TieredStoreImpl::WatchUsage(absl::Time now) {
   for (const TableRegistry::Listed& listed : registry_.List()) {
     listed.table->MeterTraffic(now);
@@ -179,35 +157,29 @@ void TieredStoreImpl::WatchUsage(absl::Time now) {
   }
 }
 
-std::shared_ptr<TableVersion> TieredStoreImpl::Register(const CatalogEntry& entry,
-                                                        std::unique_ptr<ColdTable> cold,
-                                                        double warm_share) {
+void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold) {
   const TableInfo& info = entry.info;
   const absl::Duration window = ValueOf(options_.windows, info.identity.name);
+  const auto current_warm = std::make_shared<CurrentWarmTier>(entry.uid);
   if (HeldWhole(info.identity.name)) {
     auto whole = ram_.NewWholeTable(info.spec);
     if (whole.ok()) {
       WholeTable* const tier = whole->get();
-      auto table =
-          std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole), nullptr, window);
+      auto table = std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole),
+                                                  current_warm, window);
       registry_.Add(table, info.published);
       loader_.Load(table, tier);
-      return table;
+      return;
     }
     spdlog::warn("table {} v{} is not held whole in RAM: {}", info.identity.name,
                  info.identity.version, std::string(whole.status().message()));
   }
-  std::unique_ptr<WarmTier> warm;
-  if (warm_share > 0) {
-    warm = warm_->NewTier(entry.uid, info.spec, warm_share, ram_.budget(), ram_.hash_seed());
-  }
-  auto cache =
-      ram_.NewCache(info.spec, warm.get(), ValueOf(options_.ram_shares, info.identity.name));
-  auto table = std::make_shared<TableVersion>(info, std::move(cold), std::move(cache),
-                                              std::move(warm), window);
+  auto cache = ram_.NewCache(info.spec, current_warm.get(),
+                             ValueOf(options_.ram_shares, info.identity.name));
+  auto table =
+      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), current_warm, window);
   registry_.Add(table, info.published);
   hot_.Add(entry.uid, table);
-  return table;
 }
 
 std::vector<TableInfo> TieredStoreImpl::ListTables() const {
@@ -267,6 +239,7 @@ absl::StatusOr<TableInfo> TieredStoreImpl::Publish(absl::string_view name, uint6
     return entry.status();
   }
   registry_.Publish(name, version);
+  warm_->SetDivisionDue();
   const auto table = registry_.Find(name, version);
   if (!table.ok()) {
     return table.status();
@@ -291,11 +264,11 @@ absl::StatusOr<std::vector<TableIdentity>> TieredStoreImpl::Drop(absl::string_vi
     if (auto table = registry_.Remove(identity.name, identity.version); table != nullptr) {
       table->cold().MarkDropped();
       hot_.Drop(entry.uid);
-      if (table->warm() != nullptr) table->warm()->MarkDropped();
       tables.push_back(std::move(table));
     }
     dropped.push_back(identity);
   }
+  warm_->SetDivisionDue();
   return dropped;
 }
 

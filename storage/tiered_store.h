@@ -58,7 +58,8 @@ struct StoreOptions {
   // By table name, the part of the RAM budget that the table's caches are entitled to, above 0; all
   // together at most 1. The tables that are not named share the rest.
   std::map<std::string, double> ram_shares{};
-  // Hard limit of the disk that the warm tiers of all tables take, in data_dir beside the tables.
+  // Hard limit of the disk that the warm tiers of all tables take, in data_dir beside the tables;
+  // divided between those that are published and not held whole, anew whenever that changes.
   // 0: no warm tiers.
   uint64_t warm_budget_bytes = 0;
   // How often what RAM holds is saved, so that a restart brings it back; at the end it is saved as
@@ -174,7 +175,8 @@ class TieredStore {
   virtual absl::Status Rebalance(
       std::function<bool(const RebalancePlan& plan, const RebalanceState& state)> progress) = 0;
 
-  // Groups that RAM and the table's warm tier can hold together, or somewhat more.
+  // Groups that RAM and the table's warm tier can hold together, or somewhat more. After an import
+  // or Publish, waits up to a second for the warm tier.
   //   FAILED_PRECONDITION  no groups come and go there: it is held whole, or there is no RAM for it
   virtual absl::StatusOr<uint64_t> RoomForGroups(const TableRef& table) const = 0;
 

@@ -88,12 +88,14 @@ class TieredStoreImpl final : public TieredStore {
   // Puts tables into catalog and registry, all or none.
   absl::StatusOr<std::vector<TableInfo>> AddTables(std::vector<WrittenTable> tables);
   static void Discard(const std::vector<WrittenTable>& tables);
-  // Gives a table its RAM tier, and a warm tier with a share of the disk budget (0: none), and puts
-  // it into the registry.
-  std::shared_ptr<TableVersion> Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold,
-                                         double warm_share);
-  // Divides the budget of warm tiers by size between tables that are published and not held whole.
-  std::vector<double> WarmShares(absl::Span<const CatalogEntry> entries) const;
+  // Gives a table its RAM tier, and puts it into the registry.
+  void Register(const CatalogEntry& entry, std::unique_ptr<ColdTable> cold);
+  absl::Status OpenTables(std::vector<CatalogEntry> entries);
+  // Goes on with the division of the warm tiers' budget, by size between tables that are published
+  // and not held whole.
+  absl::Status DivideWarmBudget(absl::Time now);
+  // Null if it has none.
+  std::shared_ptr<WarmTier> AwaitWarmTier(TableVersion& version) const;
   void PlaceRows(absl::Time now);
   void WatchUsage(absl::Time now);
   // Moves shares of RAM a step closer to where it saves most.

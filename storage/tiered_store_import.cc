@@ -133,13 +133,13 @@ absl::StatusOr<std::vector<TableInfo>> TieredStoreImpl::AddTables(
     Discard(tables);
     return added.status();
   }
-  const std::vector<double> warm_shares = WarmShares(*added);
   std::vector<TableInfo> infos;
   for (size_t i = 0; i < tables.size(); ++i) {
     infos.push_back((*added)[i].info);
     infos.back().disk_bytes = tables[i].cold->disk_bytes();
-    Register((*added)[i], std::move(tables[i].cold), warm_shares[i]);
+    Register((*added)[i], std::move(tables[i].cold));
   }
+  warm_->SetDivisionDue();
   return infos;
 }
 

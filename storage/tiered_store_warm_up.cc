@@ -1,10 +1,31 @@
 // The tiered store's inside: groups that are brought in without a fetch.
+#include <memory>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "storage/fetch/group_restore.h"
 #include "storage/fetch/table_version.h"
 #include "storage/tiered_store_impl.h"
 
 namespace engram::storage {
+namespace {
+
+constexpr absl::Duration kCheckInterval = absl::Milliseconds(5);
+constexpr absl::Duration kMostWait = absl::Seconds(1);
+
+}  // namespace
+
+// That of a version which was just imported or published comes in a moment.
+std::shared_ptr<WarmTier> TieredStoreImpl::AwaitWarmTier(TableVersion& version) const {
+  const absl::Time give_up = absl::Now() + kMostWait;
+  for (;;) {
+    const bool may_come = warm_->division_due() && absl::Now() < give_up;
+    std::shared_ptr<WarmTier> warm = version.current_warm()->Get();
+    if (warm != nullptr || !may_come) return warm;
+    absl::SleepFor(kCheckInterval);
+  }
+}
 
 absl::StatusOr<uint64_t> TieredStoreImpl::RoomForGroups(const TableRef& table) const {
   auto& version = static_cast<TableVersion&>(*table);
@@ -14,8 +35,8 @@ absl::StatusOr<uint64_t> TieredStoreImpl::RoomForGroups(const TableRef& table) c
         absl::StrCat("table \"", table->identity().name, "\" has no groups that come into RAM: ",
                      whole ? "it is held whole in RAM" : "there is no RAM for its groups"));
   }
-  const uint64_t warm = version.warm() == nullptr ? 0 : version.warm()->layout().slots();
-  return version.ram().max_groups() + warm;
+  const auto warm = AwaitWarmTier(version);
+  return version.ram().max_groups() + (warm == nullptr ? 0 : warm->layout().slots());
 }
 
 absl::StatusOr<RestoreCounts> TieredStoreImpl::WarmUp(const TableRef& table,

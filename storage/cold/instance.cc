@@ -239,7 +239,7 @@ absl::Status Instance::DropUnknown(const std::vector<uint64_t>& known_uids) {
     }
   }
   for (const auto& family : unknown) {
-    spdlog::info("removing {}, which the catalog does not know", family->handle()->GetName());
+    spdlog::info("removing {}, which is no table's", family->handle()->GetName());
     DropColumnFamily(family);
   }
   unknown.clear();

@@ -102,7 +102,8 @@ class RocksSegmentStore final : public SegmentStore {
 
   uint64_t disk_bytes() const override { return Files()->disk_bytes(); }
 
-  void MarkDropped() override { instance_->DropColumnFamily(family_); }
+  // Frees the disk space when the object is destroyed.
+  void MarkDropped() { instance_->DropColumnFamily(family_); }
 
  private:
   std::shared_ptr<const SstMap> Files() const {

@@ -55,9 +55,6 @@ class SegmentStore {
                             ColdReadStats* stats) = 0;
 
   virtual uint64_t disk_bytes() const = 0;
-
-  // Frees the disk space when the object is destroyed.
-  virtual void MarkDropped() = 0;
 };
 
 // A RocksDB of its own, so that whatever happens to it, tables and catalog are not touched; what is

@@ -43,11 +43,12 @@ class GroupRows {
  private:
   // Returns the groups that are not there.
   absl::StatusOr<std::vector<uint32_t>> ReadWarm(absl::FunctionRef<bool()> go_on) {
+    const std::shared_ptr<WarmTier> warm = table_.current_warm()->Get();
     std::vector<uint32_t> missing;
     std::vector<WarmRead> reads;
     for (uint32_t group = 0; group < row_ids_.size() / group_size_; ++group) {
       const RowId* const ids = IdsOf(group);
-      const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
+      const auto slot = warm == nullptr ? std::nullopt : warm->Find(ids);
       if (slot.has_value()) {
         reads.push_back({.slot = *slot, .ids = ids, .rows = RowsOf(group), .group = group});
       } else {
@@ -59,8 +60,8 @@ class GroupRows {
     for (size_t begin = 0; begin < reads.size(); begin += kReadsOfOneCall) {
       if (!go_on()) return absl::CancelledError("stopped");
       ColdReadStats ignored;
-      const absl::Status status = table_.warm()->Read(
-          absl::MakeSpan(reads).subspan(begin, kReadsOfOneCall), absl::InfiniteFuture(), &ignored);
+      const absl::Status status = warm->Read(absl::MakeSpan(reads).subspan(begin, kReadsOfOneCall),
+                                             absl::InfiniteFuture(), &ignored);
       if (!status.ok()) return status;
     }
     for (const WarmRead& read : reads) {
@@ -95,6 +96,13 @@ class GroupRows {
   const std::unique_ptr<std::byte[]> rows_;  // [groups x group_size x row_bytes]
 };
 
+// How many groups more the warm tier can collect, at most `most`; `most` if there is none. Holds it
+// for this call only, or it could not be replaced while somebody waits for it.
+size_t CollectRoom(TableVersion& table, size_t most) {
+  const std::shared_ptr<WarmTier> warm = table.current_warm()->Get();
+  return warm == nullptr ? most : std::min(most, warm->CollectRoom());
+}
+
 // As many as GroupsOfOneRestore says, or fewer.
 absl::StatusOr<RestoreCounts> RestorePart(TableVersion& table, absl::Span<const RowId> row_ids,
                                           absl::Span<const GroupPast> pasts, RestoreRoom room,
@@ -102,12 +110,11 @@ absl::StatusOr<RestoreCounts> RestorePart(TableVersion& table, absl::Span<const 
   GroupRows rows(table, row_ids);
   if (absl::Status status = rows.Read(go_on); !status.ok()) return status;
   const size_t group_size = table.spec().group_size;
-  const WarmTier* const warm = room == RestoreRoom::kNone ? nullptr : table.warm();
   RestoreCounts counts;
   for (size_t begin = 0, count = 0; begin < pasts.size(); begin += count) {
     count = kGroupsOfOneLock;
-    if (warm != nullptr) {
-      while ((count = std::min(kGroupsOfOneLock, warm->CollectRoom())) == 0 && go_on()) {
+    if (room != RestoreRoom::kNone) {
+      while ((count = CollectRoom(table, kGroupsOfOneLock)) == 0 && go_on()) {
         absl::SleepFor(kWarmTierCheckInterval);
       }
     }

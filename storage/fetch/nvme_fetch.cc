@@ -50,10 +50,11 @@ void NvmeFetch::Start() {
 }
 
 void NvmeFetch::Begin() {
+  warm_ = table_.current_warm()->Get();
   std::vector<uint32_t> cold;
   for (const uint32_t miss : read_) {
     const RowId* const ids = IdsOf(miss).data();
-    const auto slot = table_.warm() == nullptr ? std::nullopt : table_.warm()->Find(ids);
+    const auto slot = warm_ == nullptr ? std::nullopt : warm_->Find(ids);
     if (slot.has_value()) {
       warm_reads_.push_back(
           {.slot = *slot, .ids = ids, .rows = RowsOf(miss), .group = miss, .found = false});
@@ -166,7 +167,7 @@ absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
   const absl::Time start = absl::Now();
   if (auto status = CheckDeadline(start); !status.ok()) return status;
   ColdReadStats stats;
-  absl::Status status = table_.warm()->Read(reads, options_.deadline, &stats);
+  absl::Status status = warm_->Read(reads, options_.deadline, &stats);
   const auto found =
       std::count_if(reads.begin(), reads.end(), [](const WarmRead& read) { return read.found; });
   table_.CountWarmReads(stats, static_cast<uint64_t>(found), absl::Now() - start);
@@ -183,6 +184,7 @@ absl::Status NvmeFetch::ReadCold(absl::Span<const RowRead> reads) {
 }
 
 void NvmeFetch::EndRound() {
+  warm_.reset();  // what follows is cold
   std::vector<uint32_t> not_found;
   for (const WarmRead& read : std::exchange(warm_reads_, {})) {
     if (!read.found) {

@@ -121,6 +121,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   std::vector<uint32_t> shared_;  // of read_: others may wait for them
   std::vector<uint32_t> waited_;  // read by others
 
+  std::shared_ptr<WarmTier> warm_;    // that warm_reads_ are of; null if there is none
   std::vector<WarmRead> warm_reads_;  // of this round, as are reads_
   std::vector<RowRead> reads_;
   uint64_t warm_hits_ = 0;

@@ -71,8 +71,7 @@ PlacementStats TableVersion::PlacementOf() const {
 }
 
 TierStats TableVersion::WarmStats() const {
-  if (warm_ == nullptr) return {};
-  const WarmTierStats warm = warm_->Stats();
+  const WarmTierStats warm = current_warm_->Stats();
   const uint64_t used = warm_groups_used_.load(std::memory_order_relaxed);
   return {.rows = warm.groups * info_.spec.group_size,
           .bytes = warm.disk_bytes,

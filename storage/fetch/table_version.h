@@ -18,22 +18,22 @@
 #include "storage/store_stats.h"
 #include "storage/table_spec.h"
 #include "storage/tiered_store.h"
-#include "storage/warm/warm_tier.h"
+#include "storage/warm/current_warm_tier.h"
 
 namespace engram::storage {
 
 // Thread-safe.
 class TableVersion final : public Table {
  public:
-  // warm: null if it has none; `ram` may know it
+  // current_warm: what `ram` knows as the tier below it
   // window: what a fetch may take without anybody waiting for it
   TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram,
-               std::unique_ptr<WarmTier> warm = nullptr,
+               std::shared_ptr<CurrentWarmTier> current_warm = std::make_shared<CurrentWarmTier>(),
                absl::Duration window = absl::ZeroDuration())
       : info_(std::move(info)),
         window_(window),
         cold_(std::move(cold)),
-        warm_(std::move(warm)),
+        current_warm_(std::move(current_warm)),
         ram_(std::move(ram)) {}
 
   const TableIdentity& identity() const override { return info_.identity; }
@@ -41,7 +41,7 @@ class TableVersion final : public Table {
 
   ColdTable& cold() { return *cold_; }
   RamTier& ram() { return *ram_; }
-  WarmTier* warm() { return warm_.get(); }
+  const std::shared_ptr<CurrentWarmTier>& current_warm() { return current_warm_; }
   ReadsUnderWay& reads_under_way() { return reads_under_way_; }
 
   absl::Duration window() const { return window_; }
@@ -111,7 +111,7 @@ class TableVersion final : public Table {
   const TableInfo info_;
   const absl::Duration window_;
   const std::unique_ptr<ColdTable> cold_;
-  const std::unique_ptr<WarmTier> warm_;
+  const std::shared_ptr<CurrentWarmTier> current_warm_;
   const std::unique_ptr<RamTier> ram_;
   ReadsUnderWay reads_under_way_;
 

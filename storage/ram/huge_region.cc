@@ -25,7 +25,7 @@ void* MapAddresses(void* at, uint64_t bytes, int more_flags) {
 HugeRegion::HugeRegion(std::shared_ptr<ByteBudget> budget, uint64_t max_bytes)
     : budget_(std::move(budget)) {
   if (max_bytes == 0) return;
-  max_bytes = RoundUp(max_bytes, kSmallPageBytes);
+  max_bytes = BytesTaken(max_bytes);
   const uint64_t mapping_bytes = max_bytes + kHugePageBytes;
   void* mapping = MapAddresses(nullptr, mapping_bytes, 0);
   if (mapping == MAP_FAILED) return;
@@ -42,9 +42,11 @@ HugeRegion::~HugeRegion() {
   budget_->Release(bytes_);
 }
 
+uint64_t HugeRegion::BytesTaken(uint64_t bytes) { return RoundUp(bytes, kSmallPageBytes); }
+
 bool HugeRegion::GrowTo(uint64_t bytes, uint64_t headroom) {
   if (bytes > max_bytes_) return false;
-  bytes = RoundUp(bytes, kSmallPageBytes);
+  bytes = BytesTaken(bytes);
   if (bytes <= bytes_) return true;
   const uint64_t more = bytes - bytes_;
   if (!budget_->TryReserve(more, headroom)) return false;
@@ -57,7 +59,7 @@ bool HugeRegion::GrowTo(uint64_t bytes, uint64_t headroom) {
 }
 
 void HugeRegion::ShrinkTo(uint64_t bytes) {
-  bytes = RoundUp(bytes, kSmallPageBytes);
+  bytes = BytesTaken(bytes);
   if (bytes >= bytes_) return;
   const uint64_t less = bytes_ - bytes;
   // A new mapping in place of the old one frees the pages even where memory is locked.

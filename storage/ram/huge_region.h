@@ -28,6 +28,9 @@ class HugeRegion {
   HugeRegion(const HugeRegion&) = delete;
   HugeRegion& operator=(const HugeRegion&) = delete;
 
+  // What so many bytes take of the budget: whole pages.
+  static uint64_t BytesTaken(uint64_t bytes);
+
   // Makes the first `bytes`, rounded up to a page, usable; leaves `headroom` bytes of the budget
   // free. Returns false, and changes nothing, if the budget or the system has no room, or max_bytes
   // would be exceeded.

@@ -114,10 +114,25 @@ uint64_t RamShares::Shed(uint64_t most_bytes) {
   return total;
 }
 
+void RamShares::FreeSetAside(uint64_t most_bytes) {
+  const uint64_t free = budget_->limit_bytes() - budget_->used_bytes();
+  const uint64_t set_aside = set_aside_.load(std::memory_order_relaxed);
+  if (free >= set_aside) return;
+  const auto bytes = static_cast<double>(std::min(most_bytes, set_aside - free));
+  absl::MutexLock lock(&mutex_);
+  const auto total_held = static_cast<double>(total_held_.load(std::memory_order_relaxed));
+  for (RamShare* share : shares_) {
+    const uint64_t held = share->held_bytes();
+    if (held <= share->minimum_bytes_) continue;
+    share->GiveBack(1 + static_cast<uint64_t>(bytes * static_cast<double>(held) / total_held));
+  }
+}
+
 uint64_t RamShares::Headroom(const RamShare& share, uint64_t bytes) const {
-  if (share.held_bytes() + bytes <= FairBytes(share)) return 0;
+  const uint64_t set_aside = set_aside_.load(std::memory_order_relaxed);
+  if (share.held_bytes() + bytes <= FairBytes(share)) return set_aside;
   if (strict_.load(std::memory_order_relaxed)) return budget_->limit_bytes();
-  return total_owed_.load(std::memory_order_relaxed);
+  return set_aside + total_owed_.load(std::memory_order_relaxed);
 }
 
 void RamShares::SetHeld(RamShare* share, uint64_t bytes) {

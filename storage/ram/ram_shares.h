@@ -72,8 +72,8 @@ class RamShares {
   void Join(RamShare* share, uint64_t weight, uint64_t minimum_bytes, double fixed_part = 0);
   void Leave(RamShare* share);  // does nothing if it never joined
 
-  // Lock-free. The bytes that the share must leave free when it takes `bytes` more: what others
-  // have been promised, if it would be above its fair share.
+  // Lock-free. The bytes that the share must leave free when it takes `bytes` more: what is set
+  // aside, and what others have been promised, if it would be above its fair share.
   uint64_t Headroom(const RamShare& share, uint64_t bytes) const;
 
   // Lock-free. Records what a joined share's cache holds of the budget.
@@ -110,6 +110,15 @@ class RamShares {
   // as much is free already. Returns how far all shares are above theirs, in whole steps of each.
   uint64_t Shed(uint64_t most_bytes);
 
+  // Sets memory aside for something that is no share: these bytes, once they are free, no share
+  // takes. Whoever takes them sets less aside then.
+  void SetAside(uint64_t bytes) { set_aside_.store(bytes, std::memory_order_relaxed); }
+  // More than this should not be set aside: half of what all shares divide.
+  uint64_t MostSetAside() const { return CacheBytes() / 2; }
+  // While less is free than is set aside, has every share above its minimum give some back, about
+  // `most_bytes` together, in proportion to what they hold.
+  void FreeSetAside(uint64_t most_bytes);
+
  private:
   uint64_t FixedBytes(double part) const;
   uint64_t CacheBytes() const;  // what all shares divide
@@ -123,6 +132,7 @@ class RamShares {
   std::atomic<uint64_t> total_weight_{0};  // of those without
   std::atomic<uint64_t> total_held_{0};
   std::atomic<uint64_t> total_owed_{0};
+  std::atomic<uint64_t> set_aside_{0};
   mutable absl::Mutex mutex_;
   std::vector<RamShare*> shares_ ABSL_GUARDED_BY(mutex_);
 };

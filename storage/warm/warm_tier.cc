@@ -21,6 +21,28 @@ uint64_t HalfBytes(const WarmLayout& layout) {
   return uint64_t{layout.segment_slots()} * layout.record_bytes();
 }
 
+// The index, and two segments.
+uint64_t MemoryBytesOf(const WarmLayout& layout) {
+  return WarmIndex::BytesFor(layout.slots()) + 2 * HalfBytes(layout);
+}
+
+// Makes segments smaller, and then the tier, until there is RAM enough for them.
+std::pair<WarmTierOptions, WarmLayout> FitIntoRam(const TableSpec& spec, uint64_t ram_budget_bytes,
+                                                  WarmTierOptions options) {
+  WarmLayout layout(spec, options.disk_bytes, options.segment_bytes);
+  while (layout.segments() > 0 && 2 * HalfBytes(layout) > ram_budget_bytes / kSegmentsPart &&
+         options.segment_bytes > kMinSegmentBytes) {
+    options.segment_bytes /= 2;
+    layout = WarmLayout(spec, options.disk_bytes, options.segment_bytes);
+  }
+  while (layout.segments() > 0 &&
+         WarmIndex::BytesFor(layout.slots()) > ram_budget_bytes / kIndexPart) {
+    options.disk_bytes -= options.disk_bytes / kIndexPart;
+    layout = WarmLayout(spec, options.disk_bytes, options.segment_bytes);
+  }
+  return {options, layout};
+}
+
 }  // namespace
 
 // Copies rows of records that hold the group that was asked for.
@@ -49,17 +71,11 @@ absl::StatusOr<std::unique_ptr<WarmTier>> WarmTier::Create(const TableSpec& spec
                                                            const std::shared_ptr<ByteBudget>& ram,
                                                            const WarmTierOptions& options,
                                                            OpenStore open_store) {
-  WarmTierOptions fitting = options;
-  WarmLayout layout(spec, fitting.disk_bytes, fitting.segment_bytes);
-  while (layout.segments() > 0 && 2 * HalfBytes(layout) > ram->limit_bytes() / kSegmentsPart &&
-         fitting.segment_bytes > kMinSegmentBytes) {
-    fitting.segment_bytes /= 2;
-    layout = WarmLayout(spec, fitting.disk_bytes, fitting.segment_bytes);
-  }
-  while (layout.segments() > 0 &&
-         WarmIndex::BytesFor(layout.slots()) > ram->limit_bytes() / kIndexPart) {
-    fitting.disk_bytes -= fitting.disk_bytes / kIndexPart;
-    layout = WarmLayout(spec, fitting.disk_bytes, fitting.segment_bytes);
+  const auto [fitting, layout] = FitIntoRam(spec, ram->limit_bytes(), options);
+  if (layout.segments() == 0) return nullptr;
+  auto tier = absl::WrapUnique(new WarmTier(spec, disk, ram, fitting, layout, options.disk_bytes));
+  if (!tier->TakeMemory()) {
+    return absl::UnavailableError("too little is left of the budgets of disk and RAM");
   }
   if (fitting.disk_bytes < options.disk_bytes) {
     spdlog::warn(
@@ -67,33 +83,38 @@ absl::StatusOr<std::unique_ptr<WarmTier>> WarmTier::Create(const TableSpec& spec
         "of the RAM budget",
         fitting.disk_bytes, options.disk_bytes, kIndexPart);
   }
-  if (layout.segments() == 0) return nullptr;
-  auto tier = absl::WrapUnique(new WarmTier(spec, disk, ram, fitting, layout));
-  if (!tier->TakeMemory()) return nullptr;
   auto store = open_store(layout.shape());
   if (!store.ok()) return store.status();
   tier->Use(*std::move(store));
   return tier;
 }
 
+uint64_t WarmTier::MemoryBytes(const TableSpec& spec, uint64_t ram_budget_bytes,
+                               const WarmTierOptions& options) {
+  const WarmLayout layout = FitIntoRam(spec, ram_budget_bytes, options).second;
+  return layout.segments() == 0 ? 0 : HugeRegion::BytesTaken(MemoryBytesOf(layout));
+}
+
 WarmTier::WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
                    const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
-                   const WarmLayout& layout)
+                   const WarmLayout& layout, uint64_t offered_bytes)
     : disk_(disk),
       layout_(layout),
       options_(options),
+      offered_bytes_(offered_bytes),
       orders_(spec),
       half_bytes_(HalfBytes(layout)),
-      memory_(ram, WarmIndex::BytesFor(layout.slots()) + 2 * half_bytes_),
+      memory_(ram, MemoryBytesOf(layout)),
       future_(orders_.count()) {}
 
 WarmTier::~WarmTier() {
+  store_.reset();  // with what files it still has open
   if (disk_reserved_) disk_->Release(options_.disk_bytes);
 }
 
 bool WarmTier::TakeMemory() {
   disk_reserved_ = disk_->TryReserve(options_.disk_bytes);
-  if (!disk_reserved_ || !memory_.GrowTo(memory_.max_bytes())) return false;
+  if (!disk_reserved_ || !memory_.GrowTo(MemoryBytesOf(layout_))) return false;
   index_ = std::make_unique<WarmIndex>(memory_.data(), layout_.slots());
   halves_ = memory_.data() + WarmIndex::BytesFor(layout_.slots());
   return true;

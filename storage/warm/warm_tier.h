@@ -69,7 +69,9 @@ class WarmTier final : public LowerTier {
 
   // Takes options.disk_bytes of the disk budget, or less if the index would take more than an
   // eighth of the RAM budget. `open_store` gives it a place to write to; what stands there is its
-  // own. Null if there is no room for a few segments, or no RAM; or an error of open_store.
+  // own. Null if that is not enough for a few segments.
+  //   UNAVAILABLE  too little is left of one of the budgets at the moment
+  //   or an error of open_store
   static absl::StatusOr<std::unique_ptr<WarmTier>> Create(const TableSpec& spec,
                                                           const std::shared_ptr<ByteBudget>& disk,
                                                           const std::shared_ptr<ByteBudget>& ram,
@@ -77,7 +79,14 @@ class WarmTier final : public LowerTier {
                                                           OpenStore open_store);
   ~WarmTier() override;
 
+  // What such a tier takes of the RAM budget; 0 if it is null.
+  static uint64_t MemoryBytes(const TableSpec& spec, uint64_t ram_budget_bytes,
+                              const WarmTierOptions& options);
+
   const WarmLayout& layout() const { return layout_; }
+
+  // Of the disk budget, as Create was told.
+  uint64_t offered_bytes() const { return offered_bytes_; }
 
   // The slot that most probably holds the group with these ids: [group_size].
   std::optional<SlotId> Find(const RowId* ids) const;
@@ -103,9 +112,6 @@ class WarmTier final : public LowerTier {
 
   WarmTierStats Stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Frees the disk space when the object is destroyed.
-  void MarkDropped() { store_->MarkDropped(); }
-
  private:
   // A group collected for the next segment; its record is in the collecting half of the memory.
   struct Pending {
@@ -117,7 +123,7 @@ class WarmTier final : public LowerTier {
 
   WarmTier(const TableSpec& spec, const std::shared_ptr<ByteBudget>& disk,
            const std::shared_ptr<ByteBudget>& ram, const WarmTierOptions& options,
-           const WarmLayout& layout);
+           const WarmLayout& layout, uint64_t offered_bytes);
 
   // Takes disk and RAM. Returns false if there is not enough.
   bool TakeMemory();
@@ -151,7 +157,8 @@ class WarmTier final : public LowerTier {
   const std::shared_ptr<ByteBudget> disk_;
   bool disk_reserved_ = false;  // options_.disk_bytes
   const WarmLayout layout_;
-  const WarmTierOptions options_;
+  const WarmTierOptions options_;  // as far as there is RAM for them
+  const uint64_t offered_bytes_;
   const NgramOrders orders_;
   const uint64_t half_bytes_;
   HugeRegion memory_;                 // index, then two segments: one collecting, one being written

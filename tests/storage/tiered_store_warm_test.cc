@@ -23,6 +23,7 @@ constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint32_t kGroupSize = 8;
 constexpr size_t kGroups = 800;  // more than RAM has room for
 const TestTable kTable;
+const TestTable kSecond = {.key = {.layer = 1, .seed = 2}};
 
 class TieredStoreWarmTest : public StoreTest {
  protected:
@@ -35,11 +36,33 @@ class TieredStoreWarmTest : public StoreTest {
   std::string warm_dir() const { return data_dir() + "/warm"; }
 
   // Fetches the groups again and again until the warm tier holds at least so many.
-  void FetchUntilWarm(TieredStore* store, const TableRef& table, size_t groups) {
+  void FetchUntilWarm(TieredStore* store, const TableRef& table, size_t groups,
+                      const TestTable& expected = kTable) {
     const absl::Time give_up = absl::Now() + absl::Seconds(200);
-    while (StatsOf(*store, "t", 1).warm.rows < groups * kGroupSize) {
-      ASSERT_LT(absl::Now(), give_up) << StatsOf(*store, "t", 1).warm.rows;
-      ExpectRows(store, table, kTable, ids_);
+    while (WarmOf(*store, table).rows < groups * kGroupSize) {
+      ASSERT_LT(absl::Now(), give_up) << WarmOf(*store, table).rows;
+      ExpectRows(store, table, expected, ids_);
+      EXPECT_LE(WarmBytesOnDisk(), options_.warm_budget_bytes);
+      EXPECT_LE(store->Stats().ram_used_bytes, options_.ram_budget_bytes);
+    }
+  }
+
+  static TierStats WarmOf(const TieredStore& store, const TableRef& table) {
+    return StatsOf(store, table->identity().name, table->identity().version).warm;
+  }
+
+  // Expects that a fetch reads some groups from the warm tier, and all of them right.
+  void ExpectWarmHits(TieredStore* store, const TableRef& table, const TestTable& expected) {
+    const uint64_t before = WarmOf(*store, table).hits;
+    ExpectRows(store, table, expected, ids_);
+    EXPECT_GT(WarmOf(*store, table).hits, before);
+  }
+
+  void AwaitWarmBytesOnDisk(uint64_t most) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(100);
+    while (WarmBytesOnDisk() > most) {
+      ASSERT_LT(absl::Now(), give_up);
+      absl::SleepFor(absl::Milliseconds(5));
     }
   }
 
@@ -141,27 +164,90 @@ TEST_P(TieredStoreWarmTest, DroppingATableFreesItsDisk) {
   EXPECT_GT(WarmBytesOnDisk(), 0u);
   table.reset();
   ASSERT_TRUE(store->Drop("t", 0).ok());
-  const absl::Time give_up = absl::Now() + absl::Seconds(10);
-  while (WarmBytesOnDisk() > 0) {
-    ASSERT_LT(absl::Now(), give_up);
-    absl::SleepFor(absl::Milliseconds(5));
-  }
+  AwaitWarmBytesOnDisk(0);
 }
 
-TEST_P(TieredStoreWarmTest, AVersionThatIsPublishedNoMoreLeavesItsDiskToOthers) {
-  TestTable second;
-  second.key.seed = 2;
-  {
-    const auto store = Open();
-    FetchUntilWarm(store.get(), Import(store.get(), "t", kTable, kGroupSize), kGroups / 4);
-    Import(store.get(), "t", second, kGroupSize);
-  }
-  ASSERT_GT(WarmBytesOnDisk(), 0u);
+TEST_P(TieredStoreWarmTest, ADroppedVersionThatIsHeldOpenFreesItsDisk) {
   const auto store = Open();
-  EXPECT_EQ(WarmBytesOnDisk(), 0u);
-  EXPECT_EQ(StatsOf(*store, "t", 1).warm.bytes, 0u);
-  ExpectRows(store.get(), *store->OpenTable("t", 1), kTable, ids_);
-  ExpectRows(store.get(), *store->OpenTable("t", 2), second, ids_);
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), table, kGroups / 4);
+  ASSERT_TRUE(store->Drop("t", 0).ok());
+  AwaitWarmBytesOnDisk(0);
+  ExpectRows(store.get(), table, kTable, ids_);
+}
+
+TEST_P(TieredStoreWarmTest, AVersionThatIsPublishedNoMoreGivesItsDiskUp) {
+  const auto store = Open();
+  const TableRef old_version = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), old_version, kGroups / 4);
+  ASSERT_GT(WarmBytesOnDisk(), 0u);
+  const TableRef new_version = Import(store.get(), "t", kSecond, kGroupSize);
+  AwaitWarmBytesOnDisk(0);
+  EXPECT_EQ(WarmOf(*store, old_version).bytes, 0u);
+  EXPECT_EQ(WarmOf(*store, old_version).rows, 0u);
+  ExpectRows(store.get(), old_version, kTable, ids_);
+  ExpectRows(store.get(), new_version, kSecond, ids_);
+}
+
+TEST_P(TieredStoreWarmTest, AModelUpdateTakesTheTierOver) {
+  const auto store = Open();
+  TableRef old_version = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), old_version, kGroups / 4);
+  const TableRef new_version = Import(store.get(), "t", kSecond, kGroupSize, /*stage_only=*/true);
+  ExpectRows(store.get(), new_version, kSecond, ids_);
+  EXPECT_GT(WarmOf(*store, old_version).bytes, 0u);
+  ASSERT_TRUE(store->Publish("t", 2).ok());
+  old_version.reset();
+  ASSERT_TRUE(store->Drop("t", 1).ok());
+  FetchUntilWarm(store.get(), new_version, kGroups * 4 / 10, kSecond);
+  ExpectWarmHits(store.get(), new_version, kSecond);
+}
+
+TEST_P(TieredStoreWarmTest, AVersionThatIsPublishedAgainGetsATierAgain) {
+  const auto store = Open();
+  const TableRef first = Import(store.get(), "t", kTable, kGroupSize);
+  const TableRef second = Import(store.get(), "t", kSecond, kGroupSize, /*stage_only=*/true);
+  FetchUntilWarm(store.get(), first, kGroups / 4);
+  const uint64_t admissions = WarmOf(*store, first).admissions;
+  ASSERT_TRUE(store->Publish("t", 2).ok());
+  FetchUntilWarm(store.get(), second, kGroups / 4, kSecond);
+  ASSERT_TRUE(store->Publish("t", 1).ok());
+  FetchUntilWarm(store.get(), first, kGroups * 4 / 10);
+  ExpectWarmHits(store.get(), first, kTable);
+  EXPECT_GT(WarmOf(*store, first).admissions, admissions);
+  // At once there and back, whatever was done by then.
+  for (const uint64_t version : {2, 1, 2}) ASSERT_TRUE(store->Publish("t", version).ok());
+  FetchUntilWarm(store.get(), second, kGroups / 4, kSecond);
+  EXPECT_EQ(WarmOf(*store, first).bytes, 0u);
+}
+
+TEST_P(TieredStoreWarmTest, ATableThatIsImportedLaterSharesTheBudget) {
+  options_.warm_budget_bytes = 2 * kMiB;  // too little for half of the groups
+  const auto store = Open();
+  const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
+  FetchUntilWarm(store.get(), table, kGroups * 4 / 10);
+  EXPECT_GT(WarmBytesOnDisk(), options_.warm_budget_bytes / 2);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (uint32_t thread = 0; thread < 3; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (uint32_t round = 0; !stop.load(); ++round) {
+        ExpectRows(store.get(), table, kTable,
+                   RandomGroups(kTable, 300, kGroupSize, 1 + (thread * 7 + round) % 11));
+      }
+    });
+  }
+  const TableRef later = Import(store.get(), "later", kSecond, kGroupSize);
+  FetchUntilWarm(store.get(), later, kGroups / 8, kSecond);
+  FetchUntilWarm(store.get(), table, kGroups / 8);
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
+  ExpectWarmHits(store.get(), table, kTable);
+  EXPECT_LE(WarmOf(*store, table).bytes, options_.warm_budget_bytes / 2);
+  EXPECT_LE(WarmOf(*store, later).bytes, options_.warm_budget_bytes / 2);
+  // And what it leaves the first one has again.
+  ASSERT_TRUE(store->Drop("later", 0).ok());
+  FetchUntilWarm(store.get(), table, kGroups * 4 / 10);
 }
 
 TEST_P(TieredStoreWarmTest, WithoutABudgetNothingIsLeftOfIt) {

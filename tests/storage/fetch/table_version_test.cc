@@ -47,7 +47,8 @@ TEST(TableVersionTest, StallIsCountedBeyondTheWindow) {
   TableInfo info;
   info.spec = spec;
   TableVersion table(info, NewFakeColdTable(spec, std::make_shared<ColdScript>()),
-                     RamTiers(1 << 20).NewCache(spec), nullptr, absl::Microseconds(250));
+                     RamTiers(1 << 20).NewCache(spec), std::make_shared<CurrentWarmTier>(),
+                     absl::Microseconds(250));
   table.MeterTraffic(absl::UnixEpoch());
   table.CountFetch(/*groups=*/3, /*ram_hits=*/3, /*warm_hits=*/0, absl::Microseconds(900));
   table.CountFetch(/*groups=*/3, /*ram_hits=*/2, /*warm_hits=*/0, absl::Microseconds(200));

@@ -186,6 +186,31 @@ TEST_F(RamSharesTest, SheddingStopsWhereThereIsRoom) {
   EXPECT_TRUE(a.Take(10));
 }
 
+TEST_F(RamSharesTest, WhatIsSetAsideIsGivenBackAndNotTaken) {
+  FakeShare a(&shares_), b(&shares_), small(&shares_);
+  shares_.Join(&a, 700, 0);
+  shares_.Join(&b, 200, 0, 0.3);
+  shares_.Join(&small, 1, 20);
+  TakeAllItGets(small);
+  TakeAllItGets(b);
+  TakeAllItGets(a);
+  ASSERT_EQ(shares_.budget()->used_bytes(), 1000u);
+  shares_.SetAside(250);
+  EXPECT_EQ(shares_.MostSetAside(), 500u);
+  for (int times = 0; times < 20; ++times) {
+    shares_.FreeSetAside(100);
+    TakeAllItGets(b);  // within its share as well
+    TakeAllItGets(a);
+  }
+  EXPECT_EQ(shares_.budget()->used_bytes() / 10, 75u);
+  EXPECT_EQ(small.held_bytes(), 20u);
+  ASSERT_TRUE(shares_.budget()->TryReserve(250));
+  shares_.SetAside(0);
+  TakeAllItGets(a);
+  EXPECT_EQ(shares_.budget()->used_bytes() / 10, 100u);
+  shares_.budget()->Release(250);
+}
+
 TEST_F(RamSharesTest, JoiningTwiceAndLeavingUnjoinedAreHarmless) {
   FakeShare a(&shares_), b(&shares_);
   shares_.Leave(&b);
