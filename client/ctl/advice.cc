@@ -27,6 +27,10 @@ absl::Status CheckTraffic(const v1::TableStats& table) {
     const double groups = std::max(1.0, std::ceil(lacking / usage.sampling_rate()));
     absl::StrAppend(&more, " about ", FormatCount(static_cast<uint64_t>(groups)), " groups more");
   }
+  if (usage.lost_uses() > 0) {
+    absl::StrAppend(&more, ", not as fast as now (", FormatCount(usage.lost_uses()),
+                    " uses could not be looked at)");
+  }
   return absl::FailedPreconditionError(absl::StrCat(
       "too little traffic of ", name, " was seen to advise on: ", FormatCount(usage.sampled_uses()),
       " of ", FormatCount(kLeastAdviceUses), " sampled uses; ", more,

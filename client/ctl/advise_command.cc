@@ -153,11 +153,12 @@ void AddAdviseCommand(CommandLine& line) {
       ->check(NotEmpty());
   app->add_option("--ram", options->ram_bytes,
                   "RAM for this table alone; may be repeated. Default: the sizes simulated")
+      ->check(NotNegative())
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true).description(""))
       ->type_name("SIZE")
       ->allow_extra_args(false);
   app->add_option("--target-hit", options->target, "Say how much RAM has this hit ratio, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->check(Part())
       ->type_name("RATIO");
   CLI::Option* const stall =
       app->add_option("--target-stall", options->target_stall,

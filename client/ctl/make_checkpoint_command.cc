@@ -135,6 +135,7 @@ void AddMakeCheckpointCommand(CommandLine& line) {
                                       ->type_name("N");
   app->add_option("--bytes", options->bytes,
                   "About how large all tables are together, e.g. 1GB, instead of --vocab-size")
+      ->check(NotNegative())
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true).description(""))
       ->check(AboveZero())
       ->excludes(vocab_size)

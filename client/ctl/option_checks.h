@@ -3,6 +3,7 @@
 #define ENGRAM_CLIENT_CTL_OPTION_CHECKS_H_
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdint>
 #include <string>
 
@@ -15,8 +16,30 @@ inline CLI::Validator AboveZero() {
   return CLI::Validator(
       [](const std::string& value) {
         double number = 0;
-        const bool ok = CLI::detail::lexical_cast(value, number) && number > 0;
+        const bool ok =
+            CLI::detail::lexical_cast(value, number) && number > 0 && std::isfinite(number);
         return ok ? std::string() : "\"" + value + "\" is not a number above 0";
+      },
+      "");
+}
+
+// A number from 0 to 1.
+inline CLI::Validator Part() {
+  return CLI::Validator(
+      [](const std::string& value) {
+        double number = 0;
+        const bool ok = absl::SimpleAtod(value, &number) && number >= 0 && number <= 1;
+        return ok ? std::string() : "\"" + value + "\" is not a number from 0 to 1";
+      },
+      "");
+}
+
+// What CLI::AsSizeValue makes a size of; it would take a negative number for a very large one.
+inline CLI::Validator NotNegative() {
+  return CLI::Validator(
+      [](const std::string& value) {
+        const bool ok = value.find('-') == std::string::npos;
+        return ok ? std::string() : "\"" + value + "\" is no size";
       },
       "");
 }

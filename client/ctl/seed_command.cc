@@ -128,12 +128,21 @@ absl::Status RunSeed(const CommandContext& context, const SeedCommandOptions& op
   const auto tables = FindTables(connection, options.name, *hasher);
   if (!tables.ok()) return tables.status();
   Json json = Json::array();
+  size_t seeded = 0;
+  absl::Status skipped;
   for (const SeedTable& table : *tables) {
     const auto groups = CountGroups(context, *hasher, *trace, table);
     if (!groups.ok()) return groups.status();
     const size_t count = std::min(groups->size(), options.limit_groups);
     const auto last = Send(context, connection, table, *groups, count, hasher->heads());
+    if (absl::IsFailedPrecondition(last.status()) && tables->size() > 1) {
+      // Held whole, for instance. The others may have need of it.
+      context.console.err << "not seeded: " << last.status().message() << "\n";
+      skipped = last.status();
+      continue;
+    }
     if (!last.ok()) return last.status();
+    ++seeded;
     if (context.json) {
       json.push_back(ToJson(*last, count));
     } else {
@@ -141,7 +150,7 @@ absl::Status RunSeed(const CommandContext& context, const SeedCommandOptions& op
     }
   }
   if (context.json) PrintJson(json, context.console.out);
-  return absl::OkStatus();
+  return seeded > 0 ? absl::OkStatus() : skipped;
 }
 
 }  // namespace

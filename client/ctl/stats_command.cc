@@ -36,6 +36,7 @@ absl::Status PrintOnce(const CommandContext& context, const StatsOptions& option
 absl::Status RunStats(const CommandContext& context, const StatsOptions& options) {
   Connection connection(context.address);
   if (options.watch_seconds == 0) return PrintOnce(context, options, connection);
+  if (context.json) return absl::InvalidArgumentError("--watch excludes --json");
   const Interrupt interrupt;
   do {
     context.console.out << "---- "

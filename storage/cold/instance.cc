@@ -146,6 +146,9 @@ absl::Status Instance::OpenDb() {
     return absl::DataLossError(
         absl::StrCat("the database in ", dir_, " has tables, but its file CURRENT is missing"));
   }
+  if (auto status = write_state_->CheckOpening(); !status.ok()) {
+    return status;
+  }
   rocksdb::DBOptions options = DatabaseOptions(env_.get());
   options.max_open_files = rocksdb_files_;  // without a limit Open would read every file's index
   options.listeners.push_back(NewErrorListener(write_state_));

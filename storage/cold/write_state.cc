@@ -41,6 +41,8 @@ absl::Status WriteState::CheckRunning() const {
 
 absl::Status WriteState::Check(uint64_t bytes) const { return CheckSpace(bytes, kReservedBytes); }
 
+absl::Status WriteState::CheckOpening() const { return CheckSpace(kOpeningBytes, 0); }
+
 absl::Status WriteState::CheckCatalogWrite() const { return CheckSpace(0, kCatalogReservedBytes); }
 
 absl::Status WriteState::CheckSpace(uint64_t bytes, uint64_t reserved) const {
@@ -53,7 +55,8 @@ absl::Status WriteState::CheckSpace(uint64_t bytes, uint64_t reserved) const {
   if (status.ok() && free_bytes < bytes + reserved) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the disk of ", dir_, " is full: ", free_bytes, " bytes are free, and ",
-                     bytes + reserved, " are needed, ", reserved, " of them to be left free"));
+                     bytes + reserved, " are needed",
+                     reserved > 0 ? absl::StrCat(", ", reserved, " of them to be left free") : ""));
   }
   return absl::OkStatus();
 }

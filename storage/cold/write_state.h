@@ -40,11 +40,17 @@ class WriteState {
   //   RESOURCE_EXHAUSTED, as Check
   absl::Status CheckCatalogWrite() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Whether the database may be opened, which writes to it: where that fails RocksDB 7.8 may end in
+  // an assertion as well.
+  //   RESOURCE_EXHAUSTED, as Check
+  absl::Status CheckOpening() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Refuses all writes from now on, for the first such reason. `error` is not OK.
   void Stop(const rocksdb::Status& error) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   static constexpr uint64_t kCatalogReservedBytes = uint64_t{4} << 20;
+  static constexpr uint64_t kOpeningBytes = uint64_t{16} << 20;
 
   absl::Status CheckSpace(uint64_t bytes, uint64_t reserved) const ABSL_LOCKS_EXCLUDED(mutex_);
 

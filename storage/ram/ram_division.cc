@@ -78,6 +78,9 @@ absl::Status CheckKnown(absl::Span<const Member> members) {
     absl::StrAppend(&lacking, lacking.empty() ? "" : "; ", identity.name, " version ",
                     identity.version, " has ", member.table->usage.sampled_uses, " of ",
                     kLeastSampledUses, " sampled uses");
+    if (const uint64_t lost = member.table->usage.lost_uses; lost > 0) {
+      absl::StrAppend(&lacking, ", because ", lost, " came too fast to be looked at");
+    }
   }
   return absl::FailedPreconditionError(
       absl::StrCat("too little traffic to divide RAM by: ", lacking));
@@ -110,7 +113,7 @@ absl::StatusOr<RamDivision> PlanDivision(const RamShares& shares,
       ++candidate;
     }
     const uint64_t held = member.state.held_bytes;
-    division.plan.bytes_to_move += held - std::min(held, planned);
+    division.plan.bytes_to_move += RamShares::SurplusOf(*member.table->share, planned);
     division.plan.tables.push_back({.identity = member.table->identity,
                                     .basis = BasisOf(member),
                                     .window_us = member.table->window_us,

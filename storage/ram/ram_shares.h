@@ -106,6 +106,9 @@ class RamShares {
   // While set, a share takes nothing beyond its fair one, even if it is free.
   void SetStrict(bool strict) { strict_.store(strict, std::memory_order_relaxed); }
 
+  // How far a share is above `fair_bytes`, in the steps in which it can give back.
+  static uint64_t SurplusOf(const RamShare& share, uint64_t fair_bytes);
+
   // Has the share that is furthest above its fair one give back up to `most_bytes` of that, unless
   // as much is free already. Returns how far all shares are above theirs, in whole steps of each.
   uint64_t Shed(uint64_t most_bytes);
@@ -123,7 +126,6 @@ class RamShares {
   uint64_t FixedBytes(double part) const;
   uint64_t CacheBytes() const;  // what all shares divide
   uint64_t FairBytes(const RamShare& share) const;
-  static uint64_t SurplusOf(const RamShare& share, uint64_t fair_bytes);
   void SetOwed(RamShare* share, uint64_t bytes);
 
   const std::shared_ptr<ByteBudget> budget_;

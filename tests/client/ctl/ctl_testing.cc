@@ -71,8 +71,12 @@ Outcome RunCtl(const std::vector<std::string>& args, const User& user) {
   return {.exit_code = exit_code, .out = out_buffer.str(), .err = err_buffer.str()};
 }
 
-CtlTest::CtlTest() : dir_(FreshDirectory()) {
+CtlTest::CtlTest() : dir_(FreshDirectory()) { StartDaemon(); }
+
+void CtlTest::StartDaemon(const std::vector<std::string>& whole_tables) {
+  server_.reset();
   server::ServerOptions options;
+  options.store.whole_tables = whole_tables;
   options.store.data_dir = Path("data");
   options.store.ram_budget_bytes = 8 << 20;
   options.unix_socket = Path("socket");

@@ -70,6 +70,8 @@ class CtlTest : public testing::Test {
   std::string checkpoint() const { return Path("checkpoint"); }
   std::string address() const { return "unix:" + Path("socket"); }
   void StopDaemon() { server_.reset(); }
+  // In place of the one that runs.
+  void StartDaemon(const std::vector<std::string>& whole_tables = {});
 
  private:
   const std::string dir_;

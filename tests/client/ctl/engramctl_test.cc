@@ -73,6 +73,10 @@ TEST(EngramctlTest, WrongCommandLines) {
   ExpectUsageError({"drop"}, "NAME");
   ExpectUsageError({"stats", "--watch", "-1"}, "--watch");
   ExpectUsageError({"stats", "--watch", "1", "--json"}, "--json");
+  ExpectUsageError({"advise", "t", "--ram", "-5"}, "--ram: \"-5\" is no size");
+  ExpectUsageError({"advise", "t", "--target-hit", "nan"}, "\"nan\" is not a number from 0 to 1");
+  ExpectUsageError({"advise", "t", "--target-stall", "1%", "--tokens-per-s", "inf"},
+                   "\"inf\" is not a number above 0");
   ExpectUsageError({"fetch", "table"}, "--ids or --tokens");
   ExpectUsageError({"fetch", "table", "--ids", "1,x"}, "\"x\" is not a whole number");
   ExpectUsageError({"fetch", "table", "--ids", "-1"}, "-1");

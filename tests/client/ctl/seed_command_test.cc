@@ -61,6 +61,17 @@ TEST_F(SeedTest, OneTableAndTheMostWorthyOnly) {
                     testing::Not(HasSubstr("demo/layer1 "))));
 }
 
+TEST_F(SeedTest, TablesThatAreHeldWholeArePassedOver) {
+  ImportDemo();
+  StartDaemon({"demo/layer1"});
+  const Outcome outcome = Seed("demo", {"--limit", "30"});
+  EXPECT_EQ(outcome.exit_code, kSuccess);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("not seeded: "), HasSubstr("it is held whole in RAM")));
+  EXPECT_THAT(outcome.out, HasSubstr("demo/layer14 version 1: "));
+  StartDaemon({"*"});
+  EXPECT_EQ(Seed("demo", {"--limit", "30"}).exit_code, kFailed);
+}
+
 TEST_F(SeedTest, SaysWhatIsWrong) {
   ImportDemo();
   EXPECT_THAT(Seed("other", {}).err, HasSubstr("other/layer1"));

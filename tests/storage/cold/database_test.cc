@@ -228,6 +228,18 @@ TEST_P(DatabaseTest, ANearlyFullDiskIsNotWrittenTo) {
   EXPECT_NE(WriteTable(database.get(), kUid, spec), nullptr);
 }
 
+TEST_P(DatabaseTest, OnAFullDiskItIsNotOpened) {
+  OpenDb();
+  std::atomic<bool> full = true;
+  const auto database =
+      OpenDatabase(dir_, engine_.get(), {.file_system = std::make_shared<FullDisk>(&full, true)});
+  EXPECT_EQ(database.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(
+      database.status().message(),
+      testing::AllOf(HasSubstr("1000 bytes are free, and 16777216 are needed"), HasSubstr(dir_)));
+  EXPECT_NE(OpenDb(), nullptr);
+}
+
 TEST_P(DatabaseTest, AnImportThatFillsTheDiskLeavesNothing) {
   const TableSpec spec = OpaqueSpec(20'000, 264);
   std::atomic<bool> full = false;
