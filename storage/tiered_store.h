@@ -180,10 +180,11 @@ class TieredStore {
   //   FAILED_PRECONDITION  no groups come and go there: it is held whole, or there is no RAM for it
   virtual absl::StatusOr<uint64_t> RoomForGroups(const TableRef& table) const = 0;
 
-  // Brings groups that nobody fetched into RAM, with what is known of their use (at least one),
-  // and offers the warm tier those that RAM has no room for. They should come most worthy first:
-  // they replace others only in a cache that has learned what groups are worth because it evicted
-  // before. Blocks until all are where they go.
+  // Brings groups that nobody fetched into RAM, with what is known of their use (at least one), up
+  // to the table's fair share beside all that are published, and offers the warm tier those that
+  // RAM has no room for. They should come most worthy first: they replace others only in a cache
+  // that has learned what groups are worth because it evicted before. Blocks until all are where
+  // they go.
   //   go_on: asked several times a second
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or there are not as many pasts as groups
   //   FAILED_PRECONDITION             as RoomForGroups

@@ -49,6 +49,11 @@ absl::StatusOr<RestoreCounts> TieredStoreImpl::WarmUp(const TableRef& table,
     return absl::InvalidArgumentError(absl::StrCat(
         groups.size(), " pasts for ", groups.row_ids.size() / spec.group_size, " groups"));
   }
+  // The first of several tables that are warmed up should leave the others what is theirs: what it
+  // took beyond its part would only have to be evicted again.
+  for (const TableRegistry::Listed& listed : registry_.List()) {
+    if (listed.published) listed.table->ram().TakePart();
+  }
   auto& version = static_cast<TableVersion&>(*table);
   const RamTierStats before = version.ram().Stats();
   const RestoreRoom room =

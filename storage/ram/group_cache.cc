@@ -117,6 +117,10 @@ void GroupCache::Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
   if (lacking_bytes > 0) shares_->Ask(this, lacking_bytes);
 }
 
+void GroupCache::TakePart() {
+  if (geometry_.max_slots > 0) Join();
+}
+
 void GroupCache::Join() {
   if (joined_.load(std::memory_order_acquire)) return;
   shares_->Join(this, table_bytes_, geometry_.metadata_bytes + geometry_.step_bytes,
@@ -137,7 +141,8 @@ GroupCache::Outcome GroupCache::AdmitLocked(const Offer& offer, absl::Span<const
     const GroupKey key = KeyOf(IdsOf(offer, group));
     if (FindHeld(offer, group, key)) {
       ++outcome.held;
-    } else if (const auto slot = TakeFreeSlot(&outcome.lacking_bytes); slot.has_value()) {
+    } else if (const auto slot = TakeFreeSlot(offer.within_fair_share, &outcome.lacking_bytes);
+               slot.has_value()) {
       Insert(*slot, offer, group, key);
     } else if (!offer.may_evict) {
       break;  // without a victim none can be waiting
@@ -178,11 +183,11 @@ bool GroupCache::SetUpMetadata() {
   return true;
 }
 
-std::optional<SlotId> GroupCache::TakeFreeSlot(uint64_t* lacking_bytes) {
+std::optional<SlotId> GroupCache::TakeFreeSlot(bool within_fair_share, uint64_t* lacking_bytes) {
   std::optional<SlotId> slot = pool_.Take();
   const uint64_t growth = pool_.NextGrowth();
   if (slot.has_value() || growth == 0 || pool_.shrinking()) return slot;
-  if (!pool_.Grow(shares_->Headroom(*this, growth))) {
+  if (!pool_.Grow(shares_->Headroom(*this, growth, within_fair_share))) {
     *lacking_bytes = growth;
     return std::nullopt;
   }

@@ -56,6 +56,7 @@ class GroupCache : public RamTier, private RamShare {
              absl::Span<const uint32_t> groups) override;
   RestoreCounts Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
                         absl::Span<const GroupPast> pasts, RestoreRoom room) override;
+  void TakePart() override;
   uint64_t pin_limit() override;
   std::vector<uint32_t> NotPinned(absl::Span<const RowId> row_ids) override;
   size_t Unpin(absl::Span<const RowId> row_ids) override;
@@ -86,6 +87,7 @@ class GroupCache : public RamTier, private RamShare {
     const std::byte* rows;
     const GroupPast* pasts = nullptr;  // null: the groups are used now
     bool may_evict = true;
+    bool within_fair_share = false;
     uint64_t pin_limit = 0;  // as pin_limit(), where a past says pinned
   };
   struct Outcome {
@@ -144,7 +146,8 @@ class GroupCache : public RamTier, private RamShare {
   bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A slot that is free now, of memory added if need be. Sets `lacking_bytes` if it is the budget
   // that has none to add.
-  std::optional<SlotId> TakeFreeSlot(uint64_t* lacking_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<SlotId> TakeFreeSlot(bool within_fair_share, uint64_t* lacking_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Evicts a group for one that is worth more. Returns whether it did.
   bool EvictFor(const Offer& offer, uint32_t group, const GroupKey& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -39,6 +39,7 @@ RestoreCounts GroupCache::Restore(absl::Span<const RowId> row_ids, const std::by
                        .rows = rows,
                        .pasts = pasts.data(),
                        .may_evict = room == RestoreRoom::kWorth,
+                       .within_fair_share = room != RestoreRoom::kNone,
                        .pin_limit = pins ? pin_limit() : 0};
   RestoreCounts counts;
   bool asked = false;

@@ -128,10 +128,10 @@ void RamShares::FreeSetAside(uint64_t most_bytes) {
   }
 }
 
-uint64_t RamShares::Headroom(const RamShare& share, uint64_t bytes) const {
+uint64_t RamShares::Headroom(const RamShare& share, uint64_t bytes, bool within) const {
   const uint64_t set_aside = set_aside_.load(std::memory_order_relaxed);
   if (share.held_bytes() + bytes <= FairBytes(share)) return set_aside;
-  if (strict_.load(std::memory_order_relaxed)) return budget_->limit_bytes();
+  if (within || strict_.load(std::memory_order_relaxed)) return budget_->limit_bytes();
   return set_aside + total_owed_.load(std::memory_order_relaxed);
 }
 

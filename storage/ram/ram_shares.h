@@ -73,8 +73,9 @@ class RamShares {
   void Leave(RamShare* share);  // does nothing if it never joined
 
   // Lock-free. The bytes that the share must leave free when it takes `bytes` more: what is set
-  // aside, and what others have been promised, if it would be above its fair share.
-  uint64_t Headroom(const RamShare& share, uint64_t bytes) const;
+  // aside, and, if it would be above its fair share, what others have been promised; all there is
+  // if it must stay `within` that.
+  uint64_t Headroom(const RamShare& share, uint64_t bytes, bool within = false) const;
 
   // Lock-free. Records what a joined share's cache holds of the budget.
   void SetHeld(RamShare* share, uint64_t bytes);

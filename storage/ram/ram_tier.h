@@ -28,10 +28,10 @@ struct RamTierStats {
   uint64_t pin_changes = 0;  // so often was a group that was held pinned, unpinned, or moved
 };
 
-// What makes room for groups that are offered with their past, beside memory that nobody has.
+// What makes room for groups that are offered with their past.
 enum class RestoreRoom : uint8_t {
-  kNone,       // nothing
-  kFairShare,  // what other tables' caches hold above their fair share
+  kNone,       // memory that nobody has
+  kFairShare,  // that, and what other tables' caches hold above their fair share; up to its own
   kWorth,      // that, and groups of this cache that are worth less
 };
 
@@ -61,6 +61,9 @@ class RamTier {
                                 absl::Span<const GroupPast> /*pasts*/, RestoreRoom /*room*/) {
     return {};
   }
+
+  // Claims its part of the budget, as the first group would.
+  virtual void TakePart() {}
 
   // Groups that may be pinned at most: half of those that the tier's fair share of the budget has
   // room for. 0 where groups do not come and go. What is pinned already stays if it falls.

@@ -138,6 +138,23 @@ TEST_P(TieredStoreHotTest, AWarmUpFillsRamAndThenTheWarmTier) {
   EXPECT_EQ(ExpectRows(store.get(), table, kTable, ids), counts->admitted);
 }
 
+// Otherwise the second table would throw out what the first one was given.
+TEST_P(TieredStoreHotTest, AWarmUpLeavesOtherTablesTheirShare) {
+  const auto store = Open();
+  Import(store.get(), "t", kTable, kGroupSize);
+  Import(store.get(), "u", kTable, kGroupSize);
+  const std::vector<RowId> ids = RandomGroups(kTable, 4000, kGroupSize, 6);
+  const KnownGroups groups = {.row_ids = ids, .pasts = std::vector<GroupPast>(4000, {.uses = 2})};
+  for (const char* const name : {"t", "u"}) {
+    const auto counts = store->WarmUp(*store->OpenTable(name), groups, [] { return true; });
+    ASSERT_TRUE(counts.ok()) << counts.status();
+    EXPECT_GT(counts->admitted, 500U) << name;
+    EXPECT_GT(counts->refused, 500U) << name;
+  }
+  EXPECT_EQ(StatsOf(*store, "t", 1).ram.evictions, 0U);
+  EXPECT_EQ(StatsOf(*store, "u", 1).ram.evictions, 0U);
+}
+
 TEST_P(TieredStoreHotTest, AWarmUpSaysWhatIsWrong) {
   const auto store = Open();
   const TableRef table = Import(store.get(), "t", kTable, kGroupSize);
