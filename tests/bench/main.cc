@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "tests/bench/cold_layout_bench.h"
+#include "tests/bench/dequantize_bench.h"
 #include "tests/bench/grpc_bench.h"
 #include "tests/bench/grpc_servers.h"
 #include "tests/bench/hash_bench.h"
@@ -34,6 +35,7 @@ struct Options {
   std::string report;
   RamBenchOptions ram;
   HashBenchOptions hash;
+  DequantizeBenchOptions dequantize;
   ColdLayoutOptions cold_layout;
   NvmeBenchOptions nvme;
   ImportBenchOptions import;
@@ -53,6 +55,7 @@ struct Case {
 std::vector<Case> Cases(const Options& options) {
   return {{"ram", [&] { return RunRamBench(options.ram); }},
           {"hash", [&] { return RunHashBench(options.hash); }},
+          {"dequantize", [&] { return RunDequantizeBench(options.dequantize); }},
           {"cold-layout", [&] { return RunColdLayoutBench(options.cold_layout, std::cout); }},
           {"nvme", [&] { return RunNvmeBench(options.nvme); }},
           {"import", [&] { return RunImportBench(options.import); }},
@@ -165,6 +168,10 @@ void AddCases(CLI::App* app, Options* options) {
   CLI::App* hash = app->add_subcommand("hash", "Row ids a second of the n-gram hasher");
   AddNumber(hash, "--chunk-tokens", &options->hash.chunk_tokens, "Tokens hashed at once");
   AddNumber(hash, "--rounds", &options->hash.rounds, "At least 5; medians are reported");
+  CLI::App* dequantize = app->add_subcommand("dequantize", "FP8 rows as FP32 and BF16 values");
+  AddNumber(dequantize, "--rows", &options->dequantize.rows, "Rows of one call");
+  AddNumber(dequantize, "--rounds", &options->dequantize.rounds,
+            "At least 5; medians are reported");
   CLI::App* cold = app->add_subcommand("cold-layout", "Ways to lay out and read the cold tier");
   AddDir(cold, &options->cold_layout.dir);
   AddBytes(cold, "--table-bytes", &options->cold_layout.table_bytes, "Rows of each table");
