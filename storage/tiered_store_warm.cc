@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 #include "storage/fetch/table_version.h"
 #include "storage/tiered_store_impl.h"
@@ -20,7 +21,10 @@ absl::Status TieredStoreImpl::DivideWarmBudget(absl::Time now) {
     std::vector<WarmTable> tables;
     for (const TableRegistry::Listed& listed : registry_.List()) {
       if (!listed.published || HeldWhole(listed.table->identity().name)) continue;
-      tables.push_back({.spec = listed.table->spec(), .current = listed.table->current_warm()});
+      const TableIdentity& identity = listed.table->identity();
+      tables.push_back({.name = absl::StrCat(identity.name, " v", identity.version),
+                        .spec = listed.table->spec(),
+                        .current = listed.table->current_warm()});
     }
     return tables;
   };

@@ -87,7 +87,7 @@ bool HotSetLoader::Open(Task* task, TableVersion& table, absl::FunctionRef<bool(
   task->start = absl::Now();
   auto reader = HotSetReader::Open(task->path, task->id);
   if (!reader.ok()) {
-    spdlog::warn("what RAM held of table {} is forgotten: {}", Describe(table),
+    spdlog::warn("what RAM held of table {} is forgotten, and what was pinned: {}", Describe(table),
                  std::string(reader.status().message()));
     return false;
   }

@@ -127,12 +127,15 @@ WarmTiers::Progress WarmTiers::Create(const Part& part) {
       [&](const SegmentShape& shape) { return database_->OpenStore(current.uid(), shape); });
   if (absl::IsUnavailable(tier.status())) return Progress::kWaiting;
   if (!tier.ok()) {
-    spdlog::warn("table {} has no warm tier: {}", current.uid(), tier.status().ToString());
+    spdlog::warn("table {} has no warm tier: {}", part.table.name, tier.status().ToString());
     return Progress::kFailed;
   }
   if (*tier == nullptr) {
-    spdlog::info("table {} has no warm tier: {} bytes of disk are its part, or too little RAM",
-                 current.uid(), part.bytes);
+    spdlog::info(
+        "table {} has no warm tier: its part of the disk, {} bytes, is too small for a few "
+        "segments, "
+        "or the RAM budget for their index",
+        part.table.name, part.bytes);
     return Progress::kDone;
   }
   current.Replace(*std::move(tier));

@@ -24,6 +24,7 @@ namespace engram::storage {
 
 // A table version that has a part in the disk budget.
 struct WarmTable {
+  std::string name;  // for the log
   TableSpec spec;
   std::shared_ptr<CurrentWarmTier> current;
 };

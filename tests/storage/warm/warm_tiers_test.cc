@@ -40,7 +40,8 @@ class WarmTiersTest : public testing::Test {
 
   // A table that takes part from now on.
   std::shared_ptr<CurrentWarmTier> Add(uint64_t uid) {
-    tables_.push_back({.spec = spec_, .current = std::make_shared<CurrentWarmTier>(uid)});
+    tables_.push_back(
+        {.name = "t", .spec = spec_, .current = std::make_shared<CurrentWarmTier>(uid)});
     tiers_->SetDivisionDue();
     return tables_.back().current;
   }
