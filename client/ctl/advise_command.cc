@@ -171,8 +171,10 @@ void AddAdviseCommand(CommandLine& line) {
               },
               ""))
           ->type_name("PART");
-  app->add_option("--tokens-per-s", options->tokens_per_second,
-                  "Of the stream; otherwise the fetches measured are taken for its tokens")
+  app->add_option(
+         "--tokens-per-s", options->tokens_per_second,
+         "Of the stream, if each fetch is of one token; otherwise the fetches measured are taken "
+         "for its tokens")
       ->check(AboveZero())
       ->type_name("N")
       ->needs(stall);
