@@ -225,8 +225,11 @@ void NvmeFetch::Take(uint32_t miss, const std::byte* rows) {
 
 void NvmeFetch::Arrive() {
   if (to_come_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-  // The thread may be another fetch's, which should not be held up.
-  waited_.empty() ? Finish() : Submit([this] { ReadWhatDidNotCome(); });
+  if (waited_.empty()) {
+    Finish();
+  } else {  // the thread may be another fetch's, which should not be held up
+    Submit([this] { ReadWhatDidNotCome(); });
+  }
 }
 
 void NvmeFetch::ReadWhatDidNotCome() {

@@ -133,8 +133,7 @@ WarmTiers::Progress WarmTiers::Create(const Part& part) {
   if (*tier == nullptr) {
     spdlog::info(
         "table {} has no warm tier: its part of the disk, {} bytes, is too small for a few "
-        "segments, "
-        "or the RAM budget for their index",
+        "segments, or the RAM budget for their index",
         part.table.name, part.bytes);
     return Progress::kDone;
   }

@@ -118,6 +118,13 @@ void CtlTest::WriteSelfDescribingNpy(const std::string& path, uint32_t layer, ui
   ASSERT_TRUE(WriteNpy(path, rows, row_bytes).ok());
 }
 
+std::string CtlTest::WriteIds(const std::vector<uint32_t>& ids) const {
+  std::ofstream(Path("ids.u32"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(ids.data()),
+             static_cast<std::streamsize>(ids.size() * sizeof(uint32_t)));
+  return Path("ids.u32");
+}
+
 void CtlTest::DamageStoredRow(uint32_t row_id, uint32_t row_bytes) const {
   const auto row = SelfDescribingRow({.layer = 1, .seed = 0}, row_id, row_bytes);
   const std::string bytes(reinterpret_cast<const char*>(row.data()), row.size());

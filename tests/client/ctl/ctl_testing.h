@@ -63,6 +63,9 @@ class CtlTest : public testing::Test {
   static void WriteSelfDescribingNpy(const std::string& path, uint32_t layer, uint32_t seed,
                                      uint32_t count, uint32_t row_bytes);
 
+  // Writes a file of row ids; returns its path.
+  std::string WriteIds(const std::vector<uint32_t>& ids) const;
+
   // Flips one bit in the stored bytes of a self-describing row of layer 1, seed 0.
   void DamageStoredRow(uint32_t row_id, uint32_t row_bytes) const;
 

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -15,12 +14,6 @@ using testing::Not;
 
 class PinCommandTest : public CtlTest {
  protected:
-  std::string WriteIds(const std::vector<uint32_t>& ids) const {
-    std::ofstream(Path("ids.u32"), std::ios::binary)
-        .write(reinterpret_cast<const char*>(ids.data()),
-               static_cast<std::streamsize>(ids.size() * sizeof(uint32_t)));
-    return Path("ids.u32");
-  }
   // The ids of some groups.
   static std::vector<uint32_t> Groups(size_t count) {
     std::vector<uint32_t> ids(8 * count);

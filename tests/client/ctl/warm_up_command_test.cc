@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -12,15 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class WarmUpCommandTest : public CtlTest {
- protected:
-  std::string WriteIds(const std::vector<uint32_t>& ids) const {
-    std::ofstream(Path("ids.u32"), std::ios::binary)
-        .write(reinterpret_cast<const char*>(ids.data()),
-               static_cast<std::streamsize>(ids.size() * sizeof(uint32_t)));
-    return Path("ids.u32");
-  }
-};
+using WarmUpCommandTest = CtlTest;
 
 TEST_F(WarmUpCommandTest, BringsGroupsIntoRam) {
   ImportDemo();

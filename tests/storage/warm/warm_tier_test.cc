@@ -74,6 +74,21 @@ class WarmTierTest : public testing::Test {
     while (tier_->Step(now_)) now_ += absl::Seconds(1);
   }
 
+  // Makes a tier of 124 groups that holds those from 0 on, of so many uses, while most groups are
+  // used once.
+  void FillWithGroupsUsed(uint8_t uses) {
+    Create(4);
+    for (uint64_t first = 5000; first < 6000; first += 31) {
+      Leave(Range(first, 31), 1);
+      Work();
+    }
+    for (uint64_t first = 0; first < 4 * 31; first += 31) {
+      Leave(Range(first, 31), uses);
+      Work();
+    }
+    ASSERT_EQ(Find(Range(0, 124)), 124u);
+  }
+
   // Looks groups up and checks every byte of those found; returns how many were.
   size_t Find(absl::Span<const uint64_t> groups) {
     const std::vector<RowId> ids = GroupIds(spec_, groups);
@@ -188,16 +203,7 @@ TEST_F(WarmTierTest, BetterGroupsTakeThePlaceOfWorseOnes) {
 }
 
 TEST_F(WarmTierTest, GroupsThatTheCacheHoldsGoFirst) {
-  Create(4);
-  for (uint64_t first = 5000; first < 6000; first += 31) {  // most groups are used once
-    Leave(Range(first, 31), 1);
-    Work();
-  }
-  for (uint64_t first = 0; first < 4 * 31; first += 31) {
-    Leave(Range(first, 31), 6);
-    Work();
-  }
-  ASSERT_EQ(Find(Range(0, 124)), 124u);
+  FillWithGroupsUsed(6);
   for (const uint64_t group : Range(0, 62)) {
     tier_->OnEnter(KeyOf(GroupIds(spec_, {group})));
   }
@@ -211,16 +217,7 @@ TEST_F(WarmTierTest, GroupsThatTheCacheHoldsGoFirst) {
 
 // What groups are worth is learned; what is learned later holds for those that came before as well.
 TEST_F(WarmTierTest, OfEqualsThoseHeldStay) {
-  Create(4);
-  for (uint64_t first = 5000; first < 6000; first += 31) {  // most groups are used once
-    Leave(Range(first, 31), 1);
-    Work();
-  }
-  for (uint64_t first = 0; first < 4 * 31; first += 31) {
-    Leave(Range(first, 31), 2);
-    Work();
-  }
-  ASSERT_EQ(Find(Range(0, 124)), 124u);
+  FillWithGroupsUsed(2);
   Leave(Range(0, 31), 9);  // those used twice turn out to be used often
   for (uint64_t first = 3000; first < 3093; first += 31) {
     Leave(Range(first, 31), 2);
