@@ -161,6 +161,9 @@ void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
       ->check(CLI::Range(0.0, 1.0));
   AddNumber(app, "--scan", &options->scan_groups,
             "Groups read once, in the trace's second half; default: none");
+  app->add_option("--warm", options->warm,
+                  "Groups of a warm tier, as a share of the trace's distinct ones; default: none")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 void AddCases(CLI::App* app, Options* options) {

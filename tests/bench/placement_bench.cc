@@ -12,12 +12,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
-#include "storage/placement/reuse_policy.h"
 #include "storage/ram/group_index.h"
 #include "tests/bench/belady.h"
 #include "tests/bench/cache_models.h"
 #include "tests/bench/policy_cache.h"
 #include "tests/bench/report.h"
+#include "tests/bench/warm_placement.h"
 
 namespace engram::bench {
 namespace {
@@ -30,11 +30,6 @@ struct Model {
   std::unique_ptr<CacheModel> (*make)(uint32_t groups, uint32_t slots);
 };
 constexpr Model kModels[] = {{"lru", NewLru}, {"s3fifo", NewS3Fifo}, {"w_tinylfu", NewWTinyLfu}};
-
-std::unique_ptr<storage::ReusePolicy> NewPolicy(const GroupTrace& trace) {
-  return std::make_unique<storage::ReusePolicy>(
-      storage::ReusePolicyOptions{.orders = trace.orders, .ghosts_per_slot = 2, .random_seed = 1});
-}
 
 double Ratio(uint64_t part, uint64_t all) {
   return static_cast<double>(part) / static_cast<double>(std::max<uint64_t>(1, all));
@@ -56,7 +51,7 @@ class PolicyRun {
  public:
   PolicyRun(const GroupTrace& trace, uint32_t slots)
       : trace_(trace),
-        cache_(trace.keys, NewPolicy(trace), slots),
+        cache_(trace.keys, NewRamPolicy(trace.orders), slots),
         hits_(trace.orders),
         accesses_(trace.orders) {
     auto recorded = std::make_unique<RecordedPolicy>();
@@ -128,7 +123,7 @@ class PolicyRun {
 };
 
 void AddScan(const GroupTrace& scan, uint32_t slots, uint64_t accesses, nlohmann::json* json) {
-  PolicyCache cache(scan.keys, NewPolicy(scan), slots);
+  PolicyCache cache(scan.keys, NewRamPolicy(scan.orders), slots);
   (*json)["hit_ratio_with_scan"] = Ratio(HitsOf(cache, scan), accesses);
   for (const Model& model : kModels) {
     const auto other = model.make(scan.groups(), slots);
@@ -136,12 +131,35 @@ void AddScan(const GroupTrace& scan, uint32_t slots, uint64_t accesses, nlohmann
   }
 }
 
+// A warm record is one read, where the cold tier needs one for each row.
+double ReadsPerToken(const GroupTrace& trace, uint64_t warm, uint64_t cold) {
+  return Ratio(warm + cold * trace.group_size, trace.tokens);
+}
+
+absl::Status AddWarm(const GroupTrace& trace, uint32_t slots, double warm, nlohmann::json* json) {
+  const auto warm_slots = static_cast<uint64_t>(warm * trace.distinct);
+  const auto tiers = WarmPlacement::Create(trace, slots, warm_slots);
+  if (!tiers.ok()) return tiers.status();
+  (*tiers)->Replay(trace.seed);
+  for (int pass = 0; pass < 2; ++pass) {
+    const TierHits hits = (*tiers)->Replay(trace.accesses);
+    const double reads = ReadsPerToken(trace, hits.warm, hits.cold);
+    const double without = ReadsPerToken(trace, 0, hits.warm + hits.cold);
+    (*json)["warm_passes"].push_back({{"hit_ratio", Ratio(hits.ram, trace.accesses.size())},
+                                      {"warm_hit_ratio", Ratio(hits.warm, trace.accesses.size())},
+                                      {"nvme_reads_per_token", reads},
+                                      {"ratio_to_cold_alone", without > 0 ? reads / without : 1}});
+  }
+  return absl::OkStatus();
+}
+
 uint64_t SlotsFor(const GroupTrace& trace, double share) {
   return static_cast<uint64_t>(share * trace.distinct);
 }
 
-nlohmann::json RunSize(const GroupTrace& trace, const std::optional<GroupTrace>& scan,
-                       double share) {
+absl::StatusOr<nlohmann::json> RunSize(const GroupTrace& trace,
+                                       const std::optional<GroupTrace>& scan, double warm,
+                                       double share) {
   const auto slots = static_cast<uint32_t>(SlotsFor(trace, share));
   const uint64_t accesses = trace.accesses.size();
   const uint64_t best = BeladyHits(trace.accesses, trace.groups(), slots, trace.seed);
@@ -157,11 +175,14 @@ nlohmann::json RunSize(const GroupTrace& trace, const std::optional<GroupTrace>&
   json["hit_ratio"] = Ratio(run.hits(), accesses);
   json["hit_ratio_by_order"] = run.HitRatioByOrder();
   json["ratio_to_belady"] = Ratio(run.hits(), best);
-  json["nvme_reads_per_token"] = Ratio((accesses - run.hits()) * trace.group_size, trace.tokens);
+  json["nvme_reads_per_token"] = ReadsPerToken(trace, 0, accesses - run.hits());
   json["policy_ns_per_group"] = run.policy_ns_per_group();
-  json["metadata_bytes_per_slot"] =
-      Ratio(storage::GroupIndex::BytesFor(slots) + NewPolicy(trace)->StateBytes(slots), slots);
+  json["metadata_bytes_per_slot"] = Ratio(
+      storage::GroupIndex::BytesFor(slots) + NewRamPolicy(trace.orders)->StateBytes(slots), slots);
   if (scan.has_value()) AddScan(*scan, slots, accesses, &json);
+  if (warm > 0) {
+    if (absl::Status status = AddWarm(trace, slots, warm, &json); !status.ok()) return status;
+  }
   return json;
 }
 
@@ -207,11 +228,15 @@ absl::StatusOr<nlohmann::json> RunPlacementBench(const PlacementBenchOptions& op
                          {"layer_id", trace->layer_id},
                          {"seeded", !trace->seed.empty()}};
   if (scan.has_value()) json["scan_groups"] = options.scan_groups;
-  if (options.cache.size() == 1) {
-    json.update(RunSize(*trace, scan, options.cache.front()));
-    return json;
+  for (const double share : options.cache) {
+    absl::StatusOr<nlohmann::json> size = RunSize(*trace, scan, options.warm, share);
+    if (!size.ok()) return size.status();
+    if (options.cache.size() == 1) {
+      json.update(*size);
+    } else {
+      json["caches"].push_back(*std::move(size));
+    }
   }
-  for (const double share : options.cache) json["caches"].push_back(RunSize(*trace, scan, share));
   return json;
 }
 

@@ -17,6 +17,7 @@ struct PlacementBenchOptions {
   GroupTraceOptions trace;
   std::vector<double> cache = {0.1};  // slots, as shares of the trace's distinct groups
   uint32_t scan_groups = 0;           // in the second half of the trace, never repeated; 0: no scan
+  double warm = 0;  // groups of the warm tier, as a share of the trace's distinct ones; 0: none
 };
 
 // Looks up the trace's groups one by one, in caches that start empty or have lived through the seed
@@ -37,6 +38,9 @@ struct PlacementBenchOptions {
 //   metadata_bytes_per_slot      of the index and the policy, as GroupCache charges them
 // and if there is a scan, the trace's own hit ratios beside it:
 //   hit_ratio_with_scan, lru_with_scan, s3fifo_with_scan, w_tinylfu_with_scan
+// With a warm tier, `warm_passes` has for each of two passes over the trace through RAM and it
+//   hit_ratio, warm_hit_ratio, nvme_reads_per_token
+//   ratio_to_cold_alone   those reads over what they are without a warm tier
 // Hit ratios are fractions of all accesses, or of an order's.
 // Returns what ReadGroupTrace does, and INVALID_ARGUMENT for a size that is no share, or leaves a
 // cache fewer than kMinModelSlots slots.

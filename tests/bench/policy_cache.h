@@ -12,6 +12,7 @@
 
 #include "absl/types/span.h"
 #include "storage/placement/eviction_policy.h"
+#include "storage/placement/lower_tier.h"
 #include "tests/bench/cache_models.h"
 
 namespace engram::bench {
@@ -22,11 +23,15 @@ class PolicyCache : public CacheModel {
  public:
   static constexpr storage::SlotId kNoSlot = std::numeric_limits<storage::SlotId>::max();
 
-  // keys: [groups], outlives the cache
+  // keys: [groups], outlives the cache, and so does `lower`, which may be null and is told that a
+  // group's number is its id and its row
   PolicyCache(const std::vector<storage::GroupKey>& keys,
-              std::unique_ptr<storage::EvictionPolicy> policy, uint32_t slots);
+              std::unique_ptr<storage::EvictionPolicy> policy, uint32_t slots,
+              storage::LowerTier* lower = nullptr);
 
   bool Use(uint32_t group) override;
+
+  bool holds(uint32_t group) const { return slot_of_[group] != kNoSlot; }
 
   // What PickVictim answered since ForgetPicks; kNoSlot: none.
   absl::Span<const storage::SlotId> picks() const { return picks_; }
@@ -37,14 +42,20 @@ class PolicyCache : public CacheModel {
     std::array<std::byte, 64> bytes;
   };
 
+  void Leave(uint32_t group, uint8_t uses);
+
   const std::vector<storage::GroupKey>& keys_;
   const std::unique_ptr<storage::EvictionPolicy> policy_;
+  storage::LowerTier* const lower_;
   std::vector<Line> state_;
   std::vector<storage::SlotId> slot_of_;  // [groups]; kNoSlot: not held
   std::vector<uint32_t> group_in_;        // [slots]
   uint32_t held_ = 0;
   std::vector<storage::SlotId> picks_;
 };
+
+// The RAM tier's policy, as TieredStore makes it.
+std::unique_ptr<storage::EvictionPolicy> NewRamPolicy(uint32_t orders);
 
 // Does nothing, but picks the victims that another policy picked: what remains is the cost of what
 // surrounds a policy.

@@ -39,7 +39,7 @@ CASES = {
              "--rounds", "5"],
             ["bytes_per_s", "grpc_bytes_per_s", "limit_bytes_per_s", "ratio_to_grpc",
              "ratio_to_limit", "p50_ratio_to_grpc", "paced_p50_ratio_to_grpc"]),
-    "placement": (["--scan", "50000"],
+    "placement": (["--scan", "50000", "--warm", "0.5"],
                   ["accesses", "distinct_groups", "slots", "hit_ratio", "static_optimal", "lru",
                    "s3fifo", "w_tinylfu", "belady", "ratio_to_belady", "nvme_reads_per_token",
                    "policy_ns_per_group", "metadata_bytes_per_slot", "hit_ratio_with_scan"]),
@@ -89,6 +89,11 @@ def check_placement(result):
     if list(by_order) != ["2", "3", "4"] or \
             abs(sum(by_order.values()) / 3 - result["hit_ratio"]) > 1e-9:
         sys.exit(f"smoke_test.py: placement: {by_order} are not the parts of hit_ratio")
+    first, second = result["warm_passes"]
+    if abs(first["hit_ratio"] - result["hit_ratio"]) > 0.005:
+        sys.exit("smoke_test.py: placement: a warm tier changes what RAM holds")
+    if not second["ratio_to_cold_alone"] < first["ratio_to_cold_alone"] < 1:
+        sys.exit(f"smoke_test.py: placement: the warm tier does not help: {first}, {second}")
 
 
 def main():
