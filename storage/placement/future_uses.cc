@@ -13,17 +13,29 @@ constexpr float kAssumedGroups = 50;
 // Groups of an order after which older experience counts half.
 constexpr float kMemoryGroups = 1 << 20;
 
-uint8_t ToLevel(float future_uses) {
-  constexpr float kMiddle = 40;  // one use
-  const float level = std::round(kMiddle + FutureUses::kLevelsPerDoubling * std::log2(future_uses));
-  return static_cast<uint8_t>(std::clamp(level, 1.0F, float{FutureUses::kLevels}));
-}
+constexpr double kMiddle = 40;  // the level of one use
 
 }  // namespace
 
 FutureUses::FutureUses(uint32_t orders) : reached_(orders), levels_(orders) {
   for (auto& reached : reached_) reached.fill(0);
   Refresh();
+}
+
+double FutureUses::UsesAt(uint8_t level) {
+  static const auto kUses = [] {
+    std::array<double, kLevels + 1> uses{};
+    for (size_t i = 0; i < uses.size(); ++i) {
+      uses[i] = std::exp2((static_cast<double>(i) - kMiddle) / kLevelsPerDoubling);
+    }
+    return uses;
+  }();
+  return kUses[level];
+}
+
+uint8_t FutureUses::LevelAt(double uses) {
+  const double level = std::round(kMiddle + kLevelsPerDoubling * std::log2(uses));
+  return static_cast<uint8_t>(std::clamp(level, 1.0, double{kLevels}));
 }
 
 void FutureUses::Add(uint32_t order, uint8_t before, uint8_t after) {
@@ -48,7 +60,7 @@ void FutureUses::Refresh() {
                             (std::max(reached[uses], reached[uses + 1]) + kAssumedGroups);
         future = share * (1 + future);
       }
-      levels_[order][uses] = ToLevel(future);
+      levels_[order][uses] = LevelAt(future);
     }
     lowest_level_ = std::min(lowest_level_, levels_[order][1]);
     if (reached[1] > kMemoryGroups) {

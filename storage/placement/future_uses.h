@@ -29,6 +29,9 @@ class FutureUses {
   }
   static constexpr uint8_t kLevels = 80;
   static constexpr uint8_t kLevelsPerDoubling = 4;
+  // The uses that a level stands for, and the level nearest to so many.
+  static double UsesAt(uint8_t level);
+  static uint8_t LevelAt(double uses);
 
   // Not above the level of any group.
   uint8_t lowest_level() const { return lowest_level_; }

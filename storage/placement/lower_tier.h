@@ -16,7 +16,8 @@ class LowerTier {
   virtual ~LowerTier() = default;
 
   // The cache holds the group from now on.
-  virtual void OnEnter(const GroupKey& group) = 0;
+  //   told_uses: how often it was used, if that was told and not seen; or else 0
+  virtual void OnEnter(const GroupKey& group, uint8_t told_uses) = 0;
 
   // The cache holds it no more, or refused it.
   //   uses: of the group, as far as the cache remembers; at least 1

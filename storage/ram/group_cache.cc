@@ -226,7 +226,9 @@ void GroupCache::Insert(SlotId slot, const Offer& offer, uint32_t group, const G
   } else {
     policy_->OnRestore(slot, key, PastIn(offer, group));
   }
-  if (lower_ != nullptr) lower_->OnEnter(key);
+  if (lower_ != nullptr) {
+    lower_->OnEnter(key, offer.pasts == nullptr ? uint8_t{0} : offer.pasts[group].uses);
+  }
   groups_.fetch_add(1, std::memory_order_relaxed);
   admissions_.fetch_add(1, std::memory_order_relaxed);
 }

@@ -30,8 +30,8 @@ std::shared_ptr<WarmTier> CurrentWarmTier::Replace(std::shared_ptr<WarmTier> tie
   return before;
 }
 
-void CurrentWarmTier::OnEnter(const GroupKey& group) {
-  if (const auto tier = Get(); tier != nullptr) tier->OnEnter(group);
+void CurrentWarmTier::OnEnter(const GroupKey& group, uint8_t told_uses) {
+  if (const auto tier = Get(); tier != nullptr) tier->OnEnter(group, told_uses);
 }
 
 void CurrentWarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,

@@ -29,7 +29,7 @@ class CurrentWarmTier final : public LowerTier {
   // Is called by one thread at a time.
   std::shared_ptr<WarmTier> Replace(std::shared_ptr<WarmTier> tier) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  void OnEnter(const GroupKey& group) override;
+  void OnEnter(const GroupKey& group, uint8_t told_uses) override;
   void OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
                const std::byte* rows) override;
 

@@ -1,6 +1,8 @@
 // WarmTier::Step: a segment of the groups that were collected.
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -16,11 +18,25 @@ constexpr absl::Duration kPauseAfterFailure = absl::Seconds(10);
 // A group that may get into the segment: a record of the segment that is written anew, or a
 // collected one.
 struct Contender {
-  uint8_t level;
+  uint8_t level;   // of one that is held, that to beat
   bool held;       // by the tier; else it is a newcomer
   uint32_t index;  // slot, or number among the collected
   WarmUse use;
 };
+
+// What is to be expected of those that have to go if only the `room` most worthy groups of these
+// levels stay.
+template <typename LevelCounts>
+double UsesLost(const LevelCounts& levels, size_t room) {
+  uint64_t groups = std::accumulate(levels.begin(), levels.end(), uint64_t{0});
+  double uses = 0;
+  for (uint8_t level = 0; groups > room; ++level) {
+    const uint64_t lost = std::min<uint64_t>(levels[level], groups - room);
+    uses += static_cast<double>(lost) * FutureUses::UsesAt(level);
+    groups -= lost;
+  }
+  return uses;
+}
 
 }  // namespace
 
@@ -30,14 +46,14 @@ class WarmTier::SegmentWriter final : public RowSink {
 
   // Chooses the segment, and the groups that will be in it.
   void Choose() ABSL_LOCKS_EXCLUDED(tier_.mutex_) {
-    std::optional<uint8_t> typical_level;  // of the newcomers, if others have to make room
+    std::optional<LevelCounts> newcomers;  // if others have to make room for them
     {
       absl::MutexLock lock(&tier_.mutex_);
-      typical_level = Collect();
+      newcomers = Collect();
     }
-    if (typical_level.has_value()) segment_ = tier_.CheapestSegment(*typical_level);
+    if (newcomers.has_value()) segment_ = tier_.CheapestSegment(*newcomers);
     absl::MutexLock lock(&tier_.mutex_);
-    if (typical_level.has_value()) AddHeld();
+    if (newcomers.has_value()) AddHeld();
     for (uint32_t i = 0; i < collected_.size(); ++i) {
       const WarmUse& use = collected_[i].use;
       contenders_.push_back({tier_.LevelOf(use), false, i, use});
@@ -100,25 +116,19 @@ class WarmTier::SegmentWriter final : public RowSink {
   }
 
  private:
-  // Takes the newcomers, and a free segment; or, if none is, returns what half of the newcomers are
-  // at least worth.
-  std::optional<uint8_t> Collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
-    tier_.future_.Refresh();
+  // Takes the newcomers, and a free segment; or, if none is, returns the newcomers' levels.
+  std::optional<LevelCounts> Collect() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
     half_ = std::exchange(tier_.collecting_, 1 - tier_.collecting_);
     collected_ = std::exchange(tier_.pending_, {});
     tier_.pending_index_.clear();
-    if (tier_.full()) return TypicalLevel();
+    if (tier_.full()) {
+      LevelCounts levels{};
+      for (const Pending& pending : collected_) ++levels[tier_.LevelOf(pending.use)];
+      return levels;
+    }
     segment_ = tier_.free_segments_.back();
     tier_.free_segments_.pop_back();
     return std::nullopt;
-  }
-
-  uint8_t TypicalLevel() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
-    std::vector<uint8_t> levels;
-    for (const Pending& pending : collected_) levels.push_back(tier_.LevelOf(pending.use));
-    const auto middle = levels.begin() + static_cast<ptrdiff_t>(levels.size() / 2);
-    std::nth_element(levels.begin(), middle, levels.end());
-    return *middle;
   }
 
   void AddHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(tier_.mutex_) {
@@ -126,7 +136,7 @@ class WarmTier::SegmentWriter final : public RowSink {
     for (SlotId slot = first; slot < first + tier_.layout_.segment_records(); ++slot) {
       if (!tier_.index_->holds(slot)) continue;
       const WarmUse use = tier_.index_->use(slot);
-      contenders_.push_back({tier_.LevelOf(use), true, slot, use});
+      contenders_.push_back({tier_.LevelToBeat(use), true, slot, use});
     }
   }
 
@@ -202,25 +212,31 @@ class WarmTier::SegmentWriter final : public RowSink {
   std::vector<bool> was_read_;
 };
 
-uint64_t WarmTier::CheapestSegment(uint8_t level) {
+uint64_t WarmTier::CheapestSegment(const LevelCounts& newcomers) {
   uint64_t cheapest = 0;
-  uint32_t most = 0;
-  uint8_t least_held = FutureUses::kLevels;
+  double least = std::numeric_limits<double>::infinity();
+  WarmUse floor;
+  uint8_t least_to_beat = std::numeric_limits<uint8_t>::max();
   VisitSegments([&](uint64_t segment) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    uint32_t worse = 0;
+    LevelCounts levels = newcomers;
     const SlotId first = layout_.first_record(segment);
     for (SlotId slot = first; slot < first + layout_.segment_records(); ++slot) {
-      const uint8_t held = index_->holds(slot) ? LevelOf(index_->use(slot)) : 0;
-      worse += held < level;
-      if (held > 0) least_held = std::min(least_held, held);
+      if (!index_->holds(slot)) continue;
+      const WarmUse use = index_->use(slot);
+      ++levels[LevelOf(use)];
+      if (const uint8_t to_beat = LevelToBeat(use); to_beat < least_to_beat) {
+        least_to_beat = to_beat;
+        floor = use;
+      }
     }
-    if (worse > most) {
-      most = worse;
+    const double loss = UsesLost(levels, layout_.segment_records());
+    if (loss < least) {
+      least = loss;
       cheapest = segment;
     }
   });
   absl::MutexLock lock(&mutex_);
-  floor_ = least_held;
+  floor_ = floor;
   return cheapest;
 }
 

@@ -145,11 +145,15 @@ absl::Status WarmTier::Read(absl::Span<WarmRead> reads, absl::Time deadline, Col
   return store_->Read(records, deadline, &copier, stats);
 }
 
-void WarmTier::OnEnter(const GroupKey& group) {
+void WarmTier::OnEnter(const GroupKey& group, uint8_t told_uses) {
   absl::MutexLock lock(&mutex_);
   // While the cache holds it, the record is of no use: it is the first to go.
   const std::optional<SlotId> slot = index_->Find(group.hash);
-  if (!slot.has_value() || !index_->holds(*slot)) return;
+  if (!slot.has_value() || !index_->holds(*slot)) {
+    // The most used ones may never leave; without them, use would seem to end early.
+    future_.Add(static_cast<uint8_t>(group.order), 0, told_uses);
+    return;
+  }
   WarmUse use = index_->use(*slot);
   use.in_ram = true;
   index_->Update(*slot, use);
@@ -159,6 +163,7 @@ void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
                        const std::byte* rows) {
   absl::MutexLock lock(&mutex_);
   ++uses_since_aged_;
+  ++uses_since_refreshed_;
   const auto used_again = [&](const WarmUse& before) {
     const auto one_more = static_cast<uint8_t>(before.uses + (before.uses < 255 ? 1 : 0));
     const WarmUse after = {.uses = std::max(uses, one_more), .order = before.order};
@@ -176,7 +181,7 @@ void WarmTier::OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
   }
   const WarmUse use = {.uses = uses, .order = static_cast<uint8_t>(group.order)};
   future_.Add(use.order, 0, uses);
-  if (full() && LevelOf(use) <= floor_) {
+  if (full() && floor_.has_value() && LevelOf(use) <= LevelToBeat(*floor_)) {
     ++stats_.refusals;
   } else if (pending_.size() == layout_.segment_records()) {
     ++stats_.skipped;
@@ -200,6 +205,10 @@ bool WarmTier::Step(absl::Time now) {
   bool age = false;
   {
     absl::MutexLock lock(&mutex_);
+    if (uses_since_refreshed_ >= layout_.segment_records()) {  // whether or not any got in
+      uses_since_refreshed_ = 0;
+      future_.Refresh();
+    }
     if (!found_segments_.empty()) {
       found = found_segments_.back();
       found_segments_.pop_back();
@@ -240,10 +249,23 @@ void WarmTier::TakeIn(uint64_t segment) {
     std::memcpy(ids.data(), entry, layout_.id_bytes());
     std::memcpy(&uses, entry + layout_.id_bytes(), sizeof(uses));
     if (uses == 0) break;
-    EnterRecord(ids.data(), layout_.first_record(segment) + i,
-                {.uses = static_cast<uint8_t>(std::min(uses, 255U)),
-                 .order = static_cast<uint8_t>(orders_.IndexOf(ids[0]))});
+    const WarmUse use = {.uses = static_cast<uint8_t>(std::min(uses, 255U)),
+                         .order = static_cast<uint8_t>(orders_.IndexOf(ids[0]))};
+    future_.Add(use.order, 0, use.uses);
+    EnterRecord(ids.data(), layout_.first_record(segment) + i, use);
   }
+}
+
+uint8_t WarmTier::LevelToBeat(const WarmUse& held) const {
+  static const auto kToBeat = [] {
+    std::array<uint8_t, FutureUses::kLevels + 1> levels{};
+    for (uint8_t level = 0; level < levels.size(); ++level) {
+      levels[level] = FutureUses::LevelAt(FutureUses::UsesAt(level) + kWriteCost);
+    }
+    return levels;
+  }();
+  const uint8_t level = LevelOf(held);
+  return held.in_ram ? level : kToBeat[level];
 }
 
 void WarmTier::EnterRecord(const RowId* ids, SlotId slot, const WarmUse& use) {

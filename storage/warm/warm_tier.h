@@ -2,6 +2,7 @@
 #ifndef ENGRAM_STORAGE_WARM_WARM_TIER_H_
 #define ENGRAM_STORAGE_WARM_WARM_TIER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -96,7 +97,7 @@ class WarmTier final : public LowerTier {
   //   DEADLINE_EXCEEDED
   absl::Status Read(absl::Span<WarmRead> reads, absl::Time deadline, ColdReadStats* stats);
 
-  void OnEnter(const GroupKey& group) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnEnter(const GroupKey& group, uint8_t told_uses) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,
                const std::byte* rows) override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -118,6 +119,7 @@ class WarmTier final : public LowerTier {
     uint64_t hash;
     WarmUse use;
   };
+  using LevelCounts = std::array<uint32_t, FutureUses::kLevels + 1>;  // groups of each level
   class GroupCopier;
   class SegmentWriter;  // one segment being put together and written: segment_writer.cc
 
@@ -140,6 +142,8 @@ class WarmTier final : public LowerTier {
   uint8_t LevelOf(const WarmUse& use) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return use.in_ram ? future_.lowest_level() : future_.LevelOf(use.order, use.uses);
   }
+  // What a newcomer has to be worth more than to take the place of a group that is held.
+  uint8_t LevelToBeat(const WarmUse& held) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // Calls `visit` for each segment, locked, but lets others in now and then.
   void VisitSegments(absl::FunctionRef<void(uint64_t segment)> visit) ABSL_LOCKS_EXCLUDED(mutex_);
   void Age() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -147,10 +151,12 @@ class WarmTier final : public LowerTier {
   void TakeIn(uint64_t segment) ABSL_LOCKS_EXCLUDED(mutex_);
   void EnterRecord(const RowId* ids, SlotId slot, const WarmUse& use)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The segment that holds most groups below this level. Finds the floor as well.
-  uint64_t CheapestSegment(uint8_t level) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The segment that these newcomers can be put into at the least loss. Finds the floor as well.
+  uint64_t CheapestSegment(const LevelCounts& newcomers) ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteSegment(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What writing a record costs, in the uses that it has to save.
+  static constexpr double kWriteCost = 0.2;
   // Groups that leave the cache, for each slot, until uses count half.
   static constexpr uint64_t kUsesToAge = 8;
 
@@ -171,8 +177,10 @@ class WarmTier final : public LowerTier {
   std::vector<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, uint32_t> pending_index_ ABSL_GUARDED_BY(mutex_);  // by hash
   size_t collecting_ ABSL_GUARDED_BY(mutex_) = 0;                                  // which half
-  uint8_t floor_ ABSL_GUARDED_BY(mutex_) = 0;  // no group held was below this level
+  // Of the held group that was easiest to beat, once that was looked for.
+  std::optional<WarmUse> floor_ ABSL_GUARDED_BY(mutex_);
   uint64_t uses_since_aged_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t uses_since_refreshed_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<uint64_t> found_segments_ ABSL_GUARDED_BY(mutex_);  // to be taken in
   std::vector<uint64_t> free_segments_ ABSL_GUARDED_BY(mutex_);   // last one first
   absl::Time next_write_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

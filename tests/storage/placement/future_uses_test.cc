@@ -47,6 +47,15 @@ TEST(FutureUsesTest, UsesInStepsCountAsTheSame) {
   }
 }
 
+TEST(FutureUsesTest, LevelsStandForUses) {
+  for (uint8_t level = 1; level <= FutureUses::kLevels; ++level) {
+    EXPECT_EQ(FutureUses::LevelAt(FutureUses::UsesAt(level)), level);
+  }
+  EXPECT_DOUBLE_EQ(FutureUses::UsesAt(FutureUses::LevelAt(4)), 4);
+  EXPECT_EQ(FutureUses::LevelAt(1e-30), 1);
+  EXPECT_EQ(FutureUses::LevelAt(1e30), FutureUses::kLevels);
+}
+
 TEST(FutureUsesTest, OldExperienceFades) {
   FutureUses future(1);
   for (int group = 0; group < 2'000'000; ++group) future.Add(0, 0, 3);

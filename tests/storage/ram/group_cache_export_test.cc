@@ -118,12 +118,13 @@ TEST(GroupCacheExportTest, GroupsThatAreHeldStayAsTheyAre) {
 // Told of what comes and goes.
 class Ledger : public LowerTier {
  public:
-  void OnEnter(const GroupKey& /*group*/) override {}
+  void OnEnter(const GroupKey& /*group*/, uint8_t told_uses) override { told.push_back(told_uses); }
   void OnLeave(const GroupKey& /*group*/, uint8_t uses, const RowId* /*ids*/,
                const std::byte* /*rows*/) override {
     left.push_back(uses);
   }
 
+  std::vector<int> told;
   std::vector<int> left;
 };
 
@@ -135,6 +136,7 @@ TEST(GroupCacheExportTest, WorthierGroupsEvictAndOthersGoDown) {
       RestoreAll(cache, Used(0, 500, {.age = 1000, .uses = 3}), RestoreRoom::kWorth);
   EXPECT_GT(first.admitted, 50U);
   EXPECT_EQ(first.refused, 500 - first.admitted);
+  EXPECT_EQ(ledger.told, std::vector<int>(first.admitted, 3));
 
   ledger.left.clear();
   const RestoreCounts worse =
@@ -155,6 +157,7 @@ TEST(GroupCacheExportTest, WithoutWorthToGoByTheOrderGivenDecides) {
   auto shares = std::make_shared<RamShares>(std::make_shared<ByteBudget>(kBudget));
   GroupCache cache(kSpec, shares, std::make_unique<ReusePolicy>(ReusePolicyOptions()), {}, &ledger);
   AdmitGroups(cache, kSpec, Range(450, 1));
+  EXPECT_EQ(ledger.told, std::vector<int>{0});
   KnownGroups groups = Used(0, 500, {.age = 1000, .uses = 3});
   groups.pasts[499] = {.age = 0, .uses = 200};
   const RestoreCounts counts = RestoreAll(cache, groups, RestoreRoom::kFairShare);

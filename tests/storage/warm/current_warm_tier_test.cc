@@ -60,7 +60,7 @@ TEST_F(CurrentWarmTierTest, WithoutATierNothingIsCollected) {
   EXPECT_EQ(current_.uid(), 5u);
   EXPECT_EQ(current_.Get(), nullptr);
   Leave(1);
-  current_.OnEnter({.hash = 1, .order = 0});
+  current_.OnEnter({.hash = 1, .order = 0}, 0);
   EXPECT_EQ(current_.Stats().groups, 0u);
 }
 

@@ -67,6 +67,10 @@ class WarmTierTest : public testing::Test {
     }
   }
 
+  void Enter(uint64_t group, uint8_t told_uses) {
+    tier_->OnEnter(KeyOf(GroupIds(spec_, {group})), told_uses);
+  }
+
   // Lets time pass until nothing is due.
   void Work() {
     while (tier_->Step(now_)) now_ += absl::Seconds(1);
@@ -84,6 +88,15 @@ class WarmTierTest : public testing::Test {
     }
     for (uint64_t first = 0; first < 4 * 31; first += 31) {
       Leave(Range(first, 31), uses);
+      Work();
+    }
+    ASSERT_EQ(Find(Range(0, 124)), 124u);
+  }
+
+  void FillWithGroupsUsedOnce() {
+    Create(4);
+    for (uint64_t first = 0; first < 4 * 31; first += 31) {
+      Leave(Range(first, 31), 1);
       Work();
     }
     ASSERT_EQ(Find(Range(0, 124)), 124u);
@@ -205,7 +218,7 @@ TEST_F(WarmTierTest, BetterGroupsTakeThePlaceOfWorseOnes) {
 TEST_F(WarmTierTest, GroupsThatTheCacheHoldsGoFirst) {
   FillWithGroupsUsed(6);
   for (const uint64_t group : Range(0, 62)) {
-    tier_->OnEnter(KeyOf(GroupIds(spec_, {group})));
+    Enter(group, 0);
   }
   for (uint64_t first = 1000; first < 1060; first += 15) {
     Leave(Range(first, 15), 6);
@@ -213,6 +226,37 @@ TEST_F(WarmTierTest, GroupsThatTheCacheHoldsGoFirst) {
   }
   EXPECT_EQ(Find(Range(62, 62)), 62u);
   EXPECT_EQ(Find(Range(1000, 60)), 60u);
+}
+
+// The groups that are used most come to the cache and stay. If nothing but what leaves it taught
+// what to expect, groups used twice would seem to have had their last use.
+TEST_F(WarmTierTest, LearnsFromGroupsThatTheCacheWasToldOf) {
+  FillWithGroupsUsedOnce();
+  const auto bring = [this](uint64_t first) {
+    Leave(Range(first, 31), 2);
+    Work();
+    return Find(Range(first, 31));
+  };
+  Leave(Range(10'000, 1000), 2);
+  Work();
+  EXPECT_EQ(bring(1000), 0u);
+  for (const uint64_t group : Range(20'000, 600)) Enter(group, 9);
+  for (const uint64_t group : Range(30'000, 3000)) Enter(group, 1);
+  bring(2000);  // with what is known now, the next are compared
+  EXPECT_EQ(bring(3000), 31u);
+}
+
+// Of the groups used once, a tenth is used again; of those, 15 of a hundred.
+TEST_F(WarmTierTest, AGroupIsNotWrittenForLessThanThatCosts) {
+  FillWithGroupsUsedOnce();
+  for (const uint64_t group : Range(10'000, 20'000)) {
+    Enter(group, group % 10 != 0 ? 1 : group % 200 < 170 ? 2 : 3);
+  }
+  Leave(Range(1000, 31), 2);
+  Work();
+  EXPECT_EQ(Find(Range(1000, 31)), 0u);
+  EXPECT_EQ(tier_->Stats().refusals, 31u);
+  EXPECT_EQ(Find(Range(0, 124)), 124u);
 }
 
 // What groups are worth is learned; what is learned later holds for those that came before as well.
