@@ -73,8 +73,11 @@ struct TableSpec {
 enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
 
 struct FetchOptions {
-  // When the rows are needed; past it the fetch fails with DEADLINE_EXCEEDED.
+  // When to give up: past it the fetch fails with DEADLINE_EXCEEDED.
   absl::Time deadline = absl::InfiniteFuture();
+  // When the rows are needed. The daemon reads first what is needed first, and counts who was late.
+  // Not given, it is the deadline or, if there is none, the table's window at the daemon.
+  absl::Time needed_at = absl::InfiniteFuture();
   // out: [groups], the tier each group was found in; empty if not wanted. Must live as `rows`.
   absl::Span<Tier> tiers = {};
 };
@@ -98,7 +101,8 @@ class Ticket {
   // Whether Wait would return at once.
   bool done() const;
 
-  // Gives the fetch up: Wait returns CANCELLED unless it was already done.
+  // Gives the fetch up, which the daemon soon stops reading for: Wait returns CANCELLED unless it
+  // was already done.
   void Cancel();
 
  private:

@@ -11,6 +11,7 @@
 #include <grpcpp/support/slice.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "engram/v1/engram.pb.h"
 
 namespace engram {
@@ -61,6 +62,12 @@ absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_id
                                               ", which has ", spec.rows, " rows"));
   }
   return absl::OkStatus();
+}
+
+uint64_t MicrosecondsUntilNeeded(absl::Time needed_at) {
+  if (needed_at == absl::InfiniteFuture()) return 0;
+  return static_cast<uint64_t>(
+      std::max<int64_t>(1, absl::ToInt64Microseconds(needed_at - absl::Now())));
 }
 
 EncodedRequest EncodeFetchRequest(absl::string_view head, absl::Span<const uint32_t> row_ids) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/engram_client.h"
 
@@ -20,6 +21,9 @@ namespace engram {
 //   RESOURCE_EXHAUSTED  more than max_fetch_rows ids
 absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
                            absl::Span<const std::byte> rows, absl::Span<const Tier> tiers);
+
+// engram.v1.FetchRequest.needed_us: at least 1, or 0 if needed_at is InfiniteFuture.
+uint64_t MicrosecondsUntilNeeded(absl::Time needed_at);
 
 // A serialised engram.v1.FetchRequest.
 struct EncodedRequest {

@@ -10,6 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client/daemon_probe.h"
+#include "engram/v1/engram.pb.h"
 #include "proto/fetch_wire.h"
 
 namespace engram {
@@ -212,6 +213,20 @@ bool FetchStream::Send(std::shared_ptr<Receiver> receiver, size_t max_owed,
   }
   rpc->Send(encode(ticket));
   return true;
+}
+
+void FetchStream::Cancel(uint64_t ticket) {
+  std::shared_ptr<Rpc> rpc;
+  {
+    absl::MutexLock lock(&mutex_);
+    rpc = rpc_;
+  }
+  if (rpc == nullptr) return;
+  v1::FetchRequest request;
+  request.set_ticket(ticket);
+  request.set_cancel(true);
+  const grpc::Slice message(request.SerializeAsString());
+  rpc->Send(grpc::ByteBuffer(&message, 1));
 }
 
 bool FetchStream::DaemonAnswers() const { return engram::DaemonAnswers(channels_, stub_); }

@@ -42,6 +42,9 @@ class FetchStream {
   bool Send(std::shared_ptr<Receiver> receiver, size_t max_owed,
             absl::FunctionRef<grpc::ByteBuffer(uint64_t ticket)> encode);
 
+  // Tells the daemon, if the rpc is still there, that the answer to this ticket is not wanted.
+  void Cancel(uint64_t ticket);
+
   // Whether the daemon answers at all; asks it over the same connection.
   bool DaemonAnswers() const;
 

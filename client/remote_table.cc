@@ -83,9 +83,12 @@ std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::StartUnary(absl::Span<const
                                                                 absl::Span<std::byte> rows,
                                                                 const FetchOptions& options) const {
   const absl::Span<Tier> tiers = options.tiers;
+  v1::FetchRequest of_this_call;
+  of_this_call.set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
+  const std::string head =
+      absl::StrCat(heads[tiers.empty() ? 0 : 1], of_this_call.SerializeAsString());
   return UnaryCall::Start(
-      channels, kFetch, EncodeFetchRequest(heads[tiers.empty() ? 0 : 1], row_ids).message,
-      options.deadline,
+      channels, kFetch, EncodeFetchRequest(head, row_ids).message, options.deadline,
       [rows, tiers](grpc::ByteBuffer* answer) { return Receive(answer, rows, tiers); });
 }
 

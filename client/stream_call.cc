@@ -45,6 +45,7 @@ StreamCall::StreamCall(std::shared_ptr<FetchStream> stream, absl::Span<std::byte
     : rows_(rows),
       tiers_(options.tiers),
       deadline_(options.deadline),
+      needed_at_(options.needed_at),
       stream_(std::move(stream)),
       fallback_(std::move(fallback)) {}
 
@@ -57,7 +58,9 @@ bool StreamCall::Send(absl::string_view head, size_t max_owed, absl::Span<const 
     }
     of_this_call.set_deadline_us(static_cast<uint64_t>(left));
   }
+  of_this_call.set_needed_us(MicrosecondsUntilNeeded(needed_at_));
   return stream_->Send(shared_from_this(), max_owed, [&](uint64_t ticket) {
+    ticket_ = ticket;
     of_this_call.set_ticket(ticket);
     request_ = EncodeFetchRequest(absl::StrCat(head, of_this_call.SerializeAsString()), row_ids);
     return request_.message;
@@ -131,12 +134,12 @@ bool StreamCall::done() {
   return other_->done();
 }
 
-void StreamCall::GiveUp(absl::Status status) {
+bool StreamCall::GiveUp(absl::Status status) {
   mutex_.Await(absl::Condition(this, &StreamCall::NotReceiving));
-  if (state_ == State::kWaiting) {
-    state_ = State::kEnded;
-    status_ = std::move(status);
-  }
+  if (state_ != State::kWaiting) return false;
+  state_ = State::kEnded;
+  status_ = std::move(status);
+  return true;
 }
 
 void StreamCall::Cancel() {
@@ -144,12 +147,16 @@ void StreamCall::Cancel() {
     other_->Cancel();
     return;
   }
-  absl::MutexLock lock(&mutex_);
-  GiveUp(absl::CancelledError("the call was cancelled"));
-  if (state_ == State::kLost) {
-    state_ = State::kEnded;
-    status_ = absl::CancelledError("the call was cancelled");
+  bool given_up = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    given_up = GiveUp(absl::CancelledError("the call was cancelled"));
+    if (state_ == State::kLost) {
+      state_ = State::kEnded;
+      status_ = absl::CancelledError("the call was cancelled");
+    }
   }
+  if (given_up) stream_->Cancel(ticket_);
 }
 
 void StreamCall::Close() {

@@ -23,8 +23,8 @@
 namespace engram {
 
 // A fetch whose stream is lost, or that the daemon answers with UNAVAILABLE, is made again by other
-// means; whoever waits for it starts that. A fetch that is given up costs the daemon its reads
-// nevertheless: its answer goes nowhere.
+// means; whoever waits for it starts that. The daemon is told of one that is cancelled; if it
+// answers nevertheless, that goes nowhere.
 class StreamCall final : public FetchCall,
                          public FetchStream::Receiver,
                          public std::enable_shared_from_this<StreamCall> {
@@ -57,7 +57,8 @@ class StreamCall final : public FetchCall,
   // Waits for a while, and sees to it that this does not happen for ever.
   void AwaitAnswer(absl::Time waiting_since);
   // Ends the fetch if it was not answered yet; then an answer goes nowhere.
-  void GiveUp(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Returns whether it did.
+  bool GiveUp(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Over() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return state_ == State::kEnded || state_ == State::kLost;
   }
@@ -68,9 +69,11 @@ class StreamCall final : public FetchCall,
   const absl::Span<std::byte> rows_;
   const absl::Span<Tier> tiers_;
   const absl::Time deadline_;
+  const absl::Time needed_at_;
   // Until Close: the last to hold them, and with them the channels, must be no thread of gRPC's.
   std::shared_ptr<FetchStream> stream_;
   Fallback fallback_;
+  uint64_t ticket_ = 0;               // of the stream
   EncodedRequest request_;            // for the fallback
   std::shared_ptr<FetchCall> other_;  // once fallen back
 

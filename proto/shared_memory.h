@@ -36,7 +36,7 @@ namespace engram::shm {
 // Its first byte tells the connection of a client that attaches from one of gRPC, which begins with
 // "PRI".
 inline constexpr char kMagic[8] = {'E', 'N', 'G', 'R', 'A', 'M', 'S', 'M'};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 inline constexpr uint32_t kMaxSlots = 128;
 inline constexpr size_t kPageBytes = 4096;
@@ -79,6 +79,7 @@ struct Call {
   uint64_t tiers_offset;  // out: bytes [ids / group_size], where tiers_bytes is not 0
   uint64_t tiers_bytes;
   uint64_t deadline_us;  // from now; 0: none
+  uint64_t needed_us;    // likewise
   uint32_t ids;
   uint32_t name_bytes;
   char name[kMaxNameBytes];
@@ -92,6 +93,7 @@ struct Outcome {
 };
 
 struct Slot {
+  alignas(64) std::atomic<uint32_t> cancelled;  // not 0: the fetch is no longer wanted
   alignas(64) Call call;
   alignas(64) Outcome outcome;
 };

@@ -1,5 +1,7 @@
 #include "server/engram_service.h"
 
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -7,6 +9,35 @@
 #include "server/status_conversion.h"
 
 namespace engram::server {
+namespace {
+
+// A fetch whose caller may hang up.
+class UnaryFetch final : public grpc::ServerUnaryReactor {
+ public:
+  void Start(FetchHandler* handler, const grpc::ByteBuffer& request, absl::Time deadline,
+             grpc::ByteBuffer* response) {
+    auto parsed = ParseFetchRequest(request);
+    if (!parsed.ok()) {
+      Finish(ToGrpcStatus(parsed.status()));
+      return;
+    }
+    handler->Start(*std::move(parsed), deadline, cancelled_,
+                   [this, response](absl::StatusOr<grpc::ByteBuffer> answer) {
+                     if (answer.ok()) {
+                       response->Swap(&*answer);
+                     }
+                     Finish(ToGrpcStatus(answer.status()));
+                   });
+  }
+
+  void OnCancel() override { cancelled_->store(1, std::memory_order_relaxed); }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<storage::CancelFlag> cancelled_ = std::make_shared<storage::CancelFlag>(0);
+};
+
+}  // namespace
 
 grpc::ServerUnaryReactor* EngramService::OpenTable(grpc::CallbackServerContext* context,
                                                    const v1::OpenTableRequest* request,
@@ -33,20 +64,9 @@ grpc::ServerUnaryReactor* EngramService::OpenTable(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* EngramService::Fetch(grpc::CallbackServerContext* context,
                                                const grpc::ByteBuffer* request,
                                                grpc::ByteBuffer* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  auto parsed = ParseFetchRequest(*request);
-  if (!parsed.ok()) {
-    reactor->Finish(ToGrpcStatus(parsed.status()));
-    return reactor;
-  }
-  handler_->Start(*std::move(parsed), absl::FromChrono(context->deadline()),
-                  [reactor, response](absl::StatusOr<grpc::ByteBuffer> answer) {
-                    if (answer.ok()) {
-                      response->Swap(&*answer);
-                    }
-                    reactor->Finish(ToGrpcStatus(answer.status()));
-                  });
-  return reactor;
+  auto* const fetch = new UnaryFetch;
+  fetch->Start(handler_, *request, absl::FromChrono(context->deadline()), response);
+  return fetch;
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* EngramService::FetchStream(

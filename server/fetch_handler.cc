@@ -52,6 +52,7 @@ struct FetchHandler::Pending {
   storage::TableRef table;
   std::unique_ptr<AnswerBlock> block = std::make_unique<AnswerBlock>();
   std::string tiers;
+  std::shared_ptr<storage::CancelFlag> cancelled;
 
   absl::Span<const storage::RowId> row_ids() const {
     return {request.row_ids().data(), static_cast<size_t>(request.row_ids_size())};
@@ -114,9 +115,11 @@ absl::Status FetchHandler::Prepare(Pending* pending) {
   return absl::OkStatus();
 }
 
-void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply reply) {
+void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline,
+                         std::shared_ptr<storage::CancelFlag> cancelled, Reply reply) {
   auto pending = std::make_unique<Pending>();
   pending->request = std::move(request);
+  pending->cancelled = std::move(cancelled);
   if (absl::Status status = Prepare(pending.get()); !status.ok()) {
     std::move(reply)(std::move(status));
     return;
@@ -127,7 +130,9 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply re
       .row_ids = fetch.row_ids(),
       .rows = {fetch.block->rows.get(), fetch.block->size},
       .tiers = {reinterpret_cast<storage::Tier*>(pending->tiers.data()), fetch.tiers.size()},
-      .deadline = deadline};
+      .needed_at = FromNow(fetch.request.needed_us()),
+      .deadline = deadline,
+      .cancelled = fetch.cancelled.get()};
   Fetch(options, [pending = std::move(pending),
                   reply = std::move(reply)](absl::Status status) mutable {
     if (!status.ok()) {
@@ -142,6 +147,11 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline, Reply re
     pending.reset();
     std::move(reply)(std::move(answer));
   });
+}
+
+absl::Time FromNow(uint64_t microseconds) {
+  return microseconds == 0 ? absl::InfiniteFuture()
+                           : absl::Now() + absl::Microseconds(static_cast<double>(microseconds));
 }
 
 absl::StatusOr<v1::FetchRequest> ParseFetchRequest(const grpc::ByteBuffer& message) {

@@ -57,7 +57,9 @@ class FetchHandler {
 
   // Checks the request and starts it. `reply` is called before this returns if every row was in RAM
   // or the request is refused; otherwise by another thread.
-  void Start(v1::FetchRequest request, absl::Time deadline, Reply reply);
+  //   cancelled: may be set at any time, and is kept until `reply` was called
+  void Start(v1::FetchRequest request, absl::Time deadline,
+             std::shared_ptr<storage::CancelFlag> cancelled, Reply reply);
 
   // Refuses fetches with UNAVAILABLE from now on.
   void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
@@ -79,6 +81,9 @@ class FetchHandler {
   const FetchLimits limits_;
   std::atomic<bool> draining_ = false;
 };
+
+// The time that is so many microseconds from now; 0: InfiniteFuture.
+absl::Time FromNow(uint64_t microseconds);
 
 // Parses a request.
 //   INVALID_ARGUMENT

@@ -1,11 +1,13 @@
 #include "server/fetch_stream.h"
 
+#include <atomic>
 #include <deque>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "server/status_conversion.h"
 
 namespace engram::server {
@@ -45,22 +47,11 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
       End(ToGrpcStatus(request.status()));
       return;
     }
-    const uint64_t ticket = request->ticket();
-    const absl::Time deadline =
-        request->deadline_us() == 0
-            ? absl::InfiniteFuture()
-            : absl::Now() + absl::Microseconds(static_cast<double>(request->deadline_us()));
-    {
-      absl::MutexLock lock(&mutex_);
-      if (ended_) {
-        return;  // perhaps finished, too: no fetch may outlive the stream
-      }
-      ++owed_;
+    if (request->cancel()) {
+      Cancel(request->ticket());
+    } else if (!StartFetch(*std::move(request))) {
+      return;
     }
-    streams_->handler_->Start(
-        *std::move(request), deadline, [this, ticket](absl::StatusOr<grpc::ByteBuffer> answer) {
-          Answer(answer.ok() ? *std::move(answer) : EncodeError(ticket, answer.status()));
-        });
     absl::MutexLock lock(&mutex_);
     reading_ = false;
     Advance();
@@ -87,8 +78,38 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
   }
 
  private:
-  void Answer(grpc::ByteBuffer answer) {
+  // Returns false if the stream has ended, and perhaps finished, too: no fetch may outlive it.
+  bool StartFetch(v1::FetchRequest request) {
+    const uint64_t ticket = request.ticket();
+    const absl::Time deadline = FromNow(request.deadline_us());
+    auto cancelled = std::make_shared<storage::CancelFlag>(0);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (ended_) {
+        return false;
+      }
+      ++owed_;
+      under_way_.emplace(ticket, cancelled);
+    }
+    streams_->handler_->Start(
+        std::move(request), deadline, std::move(cancelled),
+        [this, ticket](absl::StatusOr<grpc::ByteBuffer> answer) {
+          Answer(ticket, answer.ok() ? *std::move(answer) : EncodeError(ticket, answer.status()));
+        });
+    return true;
+  }
+
+  void Cancel(uint64_t ticket) {
     absl::MutexLock lock(&mutex_);
+    const auto [begin, end] = under_way_.equal_range(ticket);
+    for (auto fetch = begin; fetch != end; ++fetch) {
+      fetch->second->store(1, std::memory_order_relaxed);
+    }
+  }
+
+  void Answer(uint64_t ticket, grpc::ByteBuffer answer) {
+    absl::MutexLock lock(&mutex_);
+    under_way_.erase(under_way_.find(ticket));
     answers_.push_back(std::move(answer));
     Advance();
   }
@@ -109,6 +130,9 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
       while (answers_.size() > (writing_ ? 1 : 0)) {
         answers_.pop_back();
         --owed_;
+      }
+      for (const auto& [ticket, cancelled] : under_way_) {
+        cancelled->store(1, std::memory_order_relaxed);
       }
     }
   }
@@ -137,6 +161,8 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
 
   absl::Mutex mutex_;
   std::deque<grpc::ByteBuffer> answers_ ABSL_GUARDED_BY(mutex_);  // the first is being written
+  // By ticket, which nothing keeps a client from using twice.
+  std::multimap<uint64_t, std::shared_ptr<storage::CancelFlag>> under_way_ ABSL_GUARDED_BY(mutex_);
   uint32_t owed_ ABSL_GUARDED_BY(mutex_) = 0;  // fetches started and not yet written
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;

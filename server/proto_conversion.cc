@@ -131,6 +131,9 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   message->set_published(stats.published);
   message->set_fetches(stats.fetches);
   message->set_fetch_errors(stats.fetch_errors);
+  message->set_fetches_on_time(stats.fetches_on_time);
+  message->set_fetches_late(stats.fetches_late);
+  message->set_wasted_reads(stats.wasted_reads);
   message->set_groups(stats.groups);
   ToProto(v1::TIER_RAM, stats.ram, message->add_tiers());
   ToProto(v1::TIER_WARM, stats.warm, message->add_tiers());

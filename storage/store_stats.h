@@ -112,6 +112,9 @@ struct TableStats {
   uint64_t loading_groups_left = 0;  // of those that RAM held before a restart
   uint64_t fetches = 0;              // answered with rows
   uint64_t fetch_errors = 0;         // answered with an error
+  uint64_t fetches_on_time = 0;      // of those answered: when their rows were needed, or before
+  uint64_t fetches_late = 0;         // after that, or not, for their deadline passed
+  uint64_t wasted_reads = 0;         // for fetches that were cancelled, or whose deadline passed
   uint64_t groups = 0;
   TierStats ram;
   TierStats warm;  // what it holds now; counters of all the warm tiers that the table has had

@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "storage/cold/stop_condition.h"
 #include "storage/import/import_options.h"
 #include "storage/io/read_engine.h"
 #include "storage/placement/known_groups.h"
@@ -84,7 +85,13 @@ struct FetchOptions {
   // Others may write to `rows`, and to `tiers`, at any time: nothing is ever read from there.
   bool rows_are_shared = false;
   absl::Span<Tier> tiers{};  // out: [groups], or empty if not wanted
+  // When the rows are needed. Of the fetches that read from disk those go first whose rows are
+  // needed first, and whether they came in time is counted. Not given, it is the deadline or, if
+  // there is none, the table's window from now.
+  absl::Time needed_at = absl::InfiniteFuture();
+  // When to give up.
   absl::Time deadline = absl::InfiniteFuture();
+  const CancelFlag* cancelled = nullptr;  // likewise, once it is not 0; null: never
 };
 using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;
 
@@ -130,6 +137,7 @@ class TieredStore {
   // unspecified.
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
   //   DEADLINE_EXCEEDED               the deadline passed before every row was read
+  //   CANCELLED                       options.cancelled was set before that
   //   DATA_LOSS                       disk error or checksum mismatch; names a row
   virtual void Fetch(const FetchOptions& options, FetchDone done) = 0;
 

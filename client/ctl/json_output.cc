@@ -68,6 +68,9 @@ Json TableJson(const v1::TableStats& table) {
   json["spec"] = SpecJson(table.spec());
   json["fetches"] = table.fetches();
   json["fetch_errors"] = table.fetch_errors();
+  json["fetches_on_time"] = table.fetches_on_time();
+  json["fetches_late"] = table.fetches_late();
+  json["wasted_reads"] = table.wasted_reads();
   json["groups"] = table.groups();
   json["loading_groups_left"] = table.loading_groups_left();
   json["fetch_latency"] = LatencyJson(table.fetch_latency());

@@ -99,6 +99,9 @@ void PrintTable(const v1::TableStats& table, std::ostream& out) {
       << "  fetches: " << FormatCount(table.fetches())
       << ", failed: " << FormatCount(table.fetch_errors())
       << ", groups: " << FormatCount(table.groups()) << "\n"
+      << "  in time: " << FormatCount(table.fetches_on_time())
+      << ", late: " << FormatCount(table.fetches_late())
+      << ", reads wasted: " << FormatCount(table.wasted_reads()) << "\n"
       << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
   if (table.has_placement()) PrintPlacement(table.placement(), out);
   if (table.loading_groups_left() > 0) {

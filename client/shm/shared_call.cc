@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "client/fetch_request.h"
 
 namespace engram {
 
@@ -25,6 +26,7 @@ SharedCall::SharedCall(std::shared_ptr<SharedLink> link, absl::Span<std::byte> r
       rows_(rows),
       tiers_(options.tiers),
       deadline_(options.deadline),
+      needed_at_(options.needed_at),
       fallback_(std::move(fallback)),
       direct_(link_->heap()->Contains(rows)) {}
 
@@ -51,6 +53,7 @@ bool SharedCall::Submit(shm::Call call, absl::Span<const uint32_t> row_ids) {
     }
     call.deadline_us = static_cast<uint64_t>(left);
   }
+  call.needed_us = MicrosecondsUntilNeeded(needed_at_);
   const auto slot = link_->Submit(call);
   if (slot.has_value()) {
     slot_ = *slot;
@@ -100,6 +103,8 @@ void SharedCall::Cancel() {
     cancelled_ = true;
     if (other_ != nullptr) {
       other_->Cancel();
+    } else {
+      link_->Cancel(slot_);
     }
   }
 }

@@ -55,6 +55,7 @@ class SharedCall final : public FetchCall {
   const absl::Span<std::byte> rows_;
   const absl::Span<Tier> tiers_;
   const absl::Time deadline_;
+  const absl::Time needed_at_;
   const Fallback fallback_;
   const bool direct_;  // the daemon writes to the caller's own memory
   size_t ids_count_ = 0;

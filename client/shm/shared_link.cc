@@ -108,6 +108,7 @@ std::optional<uint32_t> SharedLink::Submit(const shm::Call& call) {
     }
     slot = free_slots_.back();
     free_slots_.pop_back();
+    heap_->slot(slot).cancelled.store(0, std::memory_order_relaxed);
     std::memcpy(&heap_->slot(slot).call, &call, offsetof(shm::Call, name) + call.name_bytes);
     shm::Push(&ring, heap_->slots(), slot, &submitted_);
   }
@@ -115,6 +116,10 @@ std::optional<uint32_t> SharedLink::Submit(const shm::Call& call) {
     RingDoorbell();
   }
   return slot;
+}
+
+void SharedLink::Cancel(uint32_t slot) {
+  heap_->slot(slot).cancelled.store(1, std::memory_order_relaxed);
 }
 
 void SharedLink::RingDoorbell() const { send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); }

@@ -47,6 +47,9 @@ class SharedLink {
   // Submits a call, and returns the slot it has; nothing if none is free or the link is lost.
   std::optional<uint32_t> Submit(const shm::Call& call);
 
+  // Tells the daemon that the fetch of a slot is no longer wanted.
+  void Cancel(uint32_t slot);
+
   enum class Progress { kPending, kDone, kLost };
 
   // How far the fetch of a slot is.

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "proto/ring.h"
 
 namespace engram::server {
@@ -29,6 +28,7 @@ struct CallCopy {
     tiers_offset = once.tiers_offset;
     tiers_bytes = once.tiers_bytes;
     deadline_us = once.deadline_us;
+    needed_us = once.needed_us;
     ids = once.ids;
     const uint32_t name_bytes = once.name_bytes;
     name.assign(shared.name, std::min<size_t>(name_bytes, shm::kMaxNameBytes));
@@ -38,12 +38,8 @@ struct CallCopy {
     }
   }
 
-  absl::Time deadline() const {
-    return deadline_us == 0 ? absl::InfiniteFuture()
-                            : absl::Now() + absl::Microseconds(static_cast<double>(deadline_us));
-  }
-
-  uint64_t version, ids_offset, rows_offset, rows_bytes, tiers_offset, tiers_bytes, deadline_us;
+  uint64_t version, ids_offset, rows_offset, rows_bytes, tiers_offset, tiers_bytes;
+  uint64_t deadline_us, needed_us;
   uint32_t ids;
   std::string name;
   std::string digest;
@@ -64,6 +60,7 @@ absl::Status Attachment::Serve() {
   while (status.ok() && AwaitSubmission(taken)) {
     status = TakeSubmitted(&taken);
   }
+  if (!stopping_.load(std::memory_order_relaxed)) CancelAll();
   AwaitIdle();
   return status;
 }
@@ -121,7 +118,9 @@ absl::Status Attachment::Start(uint32_t slot) {
                    .rows = *rows,
                    .rows_are_shared = true,
                    .tiers = {reinterpret_cast<storage::Tier*>(tiers->data()), tiers->size()},
-                   .deadline = call.deadline()},
+                   .needed_at = FromNow(call.needed_us),
+                   .deadline = FromNow(call.deadline_us),
+                   .cancelled = &region_.slot(slot).cancelled},
                   [this, slot](absl::Status status) { Complete(slot, status); });
   return absl::OkStatus();
 }
@@ -165,6 +164,12 @@ void Attachment::Complete(uint32_t slot, const absl::Status& status) {
     send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   --in_flight_;
+}
+
+void Attachment::CancelAll() {
+  for (uint32_t slot = 0; slot < region_.slots(); ++slot) {
+    region_.slot(slot).cancelled.store(1, std::memory_order_relaxed);
+  }
 }
 
 void Attachment::AwaitIdle() {

@@ -48,6 +48,8 @@ class Attachment {
   // Waits for a push beyond number `taken`. Returns false if there will be none.
   bool AwaitSubmission(uint32_t taken);
   void Complete(uint32_t slot, const absl::Status& status);
+  // Whoever waited for the fetches is gone.
+  void CancelAll();
   void AwaitIdle();
 
   const int connection_;

@@ -22,7 +22,7 @@ class RocksColdTable final : public ColdTable {
         family_(std::move(family)),
         files_(std::move(files)) {}
 
-  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, absl::Time deadline,
+  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const StopCondition& stop,
                         ColdReadStats* stats) override {
     const PageSource source = {.db = instance_->db(),
                                .family = family_->handle(),
@@ -30,7 +30,7 @@ class RocksColdTable final : public ColdTable {
                                .files = files_.get()};
     RowCopier copier(rows, layout_.row_bytes);
     PageReader reader(source, layout_, reads, &copier);
-    absl::Status status = reader.Run(deadline);
+    absl::Status status = reader.Run(stop);
     *stats += reader.stats();
     return status;
   }

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "storage/cold/page_block.h"
 #include "storage/cold/rocksdb_status.h"
 
@@ -32,18 +31,14 @@ PageReader::PageReader(const PageSource& source, const PageLayout& layout,
              source.file_system->engine().options().queue_depth),
       window_(ahead_.capacity()) {}
 
-absl::Status PageReader::Run(absl::Time deadline) {
+absl::Status PageReader::Run(const StopCondition& stop) {
   for (;;) {
     FillWindow();
     const size_t count = ahead_.AwaitOldest(kRunPages);
     if (count == 0) {
       return absl::OkStatus();
     }
-    if (deadline != absl::InfiniteFuture() && absl::Now() >= deadline) {
-      return absl::DeadlineExceededError(absl::StrCat("the deadline passed before row ",
-                                                      reads_[window_[oldest_].first_read].row_id,
-                                                      " was read"));
-    }
+    if (auto status = stop.Check(); !status.ok()) return status;
     if (auto status = TakeOldest(count); !status.ok()) {
       return status;
     }

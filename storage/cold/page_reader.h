@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "rocksdb/db.h"
 #include "storage/cold/cold_tier.h"
@@ -16,6 +15,7 @@
 #include "storage/cold/page_layout.h"
 #include "storage/cold/read_ahead.h"
 #include "storage/cold/sst_map.h"
+#include "storage/cold/stop_condition.h"
 
 namespace engram::storage {
 
@@ -61,9 +61,9 @@ class PageReader {
   PageReader(const PageSource& source, const PageLayout& layout, absl::Span<const RowRead> reads,
              RowSink* sink);
 
-  // Reads every page once and hands its rows to the sink. Returns OK, DEADLINE_EXCEEDED, or what
-  // the sink returned.
-  absl::Status Run(absl::Time deadline);
+  // Reads every page once and hands its rows to the sink. Returns OK, what `stop` says, or what the
+  // sink returned.
+  absl::Status Run(const StopCondition& stop);
 
   ColdReadStats stats() const {
     const uint64_t reads = ahead_.reads() + read_again_;

@@ -32,7 +32,7 @@ uint64_t DistinctRows(absl::Span<const RowRead> reads) {
 }  // namespace
 
 void NvmeFetch::Start() {
-  as_reader_ = {.deadline = options_.deadline, .groups = misses_.size()};
+  as_reader_ = {.deadline = due(), .groups = misses_.size()};
   if (options_.rows_are_shared) {
     own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
   }
@@ -156,18 +156,12 @@ void NvmeFetch::ReadPart(const Part& part) {
   if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) EndRound();
 }
 
-absl::Status NvmeFetch::CheckDeadline(absl::Time now) const {
-  if (now < options_.deadline) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat("the deadline passed ",
-                                                  absl::FormatDuration(now - options_.deadline),
-                                                  " before the reads were started"));
-}
-
 absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
+  if (auto status = stop().Check(); !status.ok()) return status;
   const absl::Time start = absl::Now();
-  if (auto status = CheckDeadline(start); !status.ok()) return status;
   ColdReadStats stats;
-  absl::Status status = warm_->Read(reads, options_.deadline, &stats);
+  absl::Status status = warm_->Read(reads, stop(), &stats);
+  reads_made_.fetch_add(stats.reads, std::memory_order_relaxed);
   const auto found =
       std::count_if(reads.begin(), reads.end(), [](const WarmRead& read) { return read.found; });
   table_.CountWarmReads(stats, static_cast<uint64_t>(found), absl::Now() - start);
@@ -175,10 +169,11 @@ absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
 }
 
 absl::Status NvmeFetch::ReadCold(absl::Span<const RowRead> reads) {
+  if (auto status = stop().Check(); !status.ok()) return status;
   const absl::Time start = absl::Now();
-  if (auto status = CheckDeadline(start); !status.ok()) return status;
   ColdReadStats stats;
-  absl::Status status = table_.cold().ReadRows(reads, rows(), options_.deadline, &stats);
+  absl::Status status = table_.cold().ReadRows(reads, rows(), stop(), &stats);
+  reads_made_.fetch_add(stats.reads, std::memory_order_relaxed);
   table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
   return status;
 }
@@ -286,6 +281,23 @@ void NvmeFetch::CopyOwnRows() const {
   }
 }
 
+void NvmeFetch::CountEnd(const absl::Status& status) {
+  const absl::Time end = absl::Now();
+  if (status.ok()) {
+    const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
+    const uint64_t from_ram = groups - misses_.size() + waited_.size();
+    table_.CountFetch(groups, from_ram, warm_hits_, end - start_);
+    table_.CountTimeliness(options_.needed_at, end);
+    return;
+  }
+  table_.CountError();
+  const bool too_late = absl::IsDeadlineExceeded(status);
+  if (too_late) table_.CountTimeliness(options_.needed_at, absl::InfiniteFuture());
+  if (too_late || absl::IsCancelled(status)) {
+    table_.CountWastedReads(reads_made_.load(std::memory_order_relaxed));
+  }
+}
+
 void NvmeFetch::Finish() {
   absl::Status status;
   {
@@ -295,16 +307,12 @@ void NvmeFetch::Finish() {
   if (status.ok()) {
     CopyRepeats();
     CopyOwnRows();
-    const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
-    const uint64_t not_read = repeats_.size() + waited_.size();
     // These were uses of groups that this fetch did not bring.
     for (const Repeat& repeat : repeats_) waited_.push_back(repeat.miss);
     std::sort(waited_.begin(), waited_.end());
     AdmitToRam(waited_);
-    table_.CountFetch(groups, groups - misses_.size() + not_read, warm_hits_, absl::Now() - start_);
-  } else {
-    table_.CountError();
   }
+  CountEnd(status);
   // The caller may let go of everything as soon as it is told, the table included.
   options_.table.reset();
   std::move(done_)(std::move(status));

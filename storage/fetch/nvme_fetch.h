@@ -2,10 +2,12 @@
 #ifndef ENGRAM_STORAGE_FETCH_NVME_FETCH_H_
 #define ENGRAM_STORAGE_FETCH_NVME_FETCH_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -30,6 +32,7 @@ namespace engram::storage {
 class NvmeFetch final : public ReadsUnderWay::Waiter,
                         public std::enable_shared_from_this<NvmeFetch> {
  public:
+  // options.needed_at: InfiniteFuture if nobody knows
   // misses: groups, ascending, at least one;  start: when the fetch began
   NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
             absl::Time start, IoScheduler* scheduler)
@@ -62,8 +65,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   // Runs `work` on an I/O thread; the fetch lives until then.
   template <typename Work>
   void Submit(Work work) {
-    scheduler_->Submit(options_.deadline,
-                       [self = shared_from_this(), work = std::move(work)] { work(); });
+    scheduler_->Submit(due(), [self = shared_from_this(), work = std::move(work)] { work(); });
   }
 
   void ReadOrAwait(uint32_t miss);
@@ -89,7 +91,9 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
 
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
-  absl::Status CheckDeadline(absl::Time now) const;
+  absl::Time due() const { return std::min(options_.needed_at, options_.deadline); }
+  StopCondition stop() const { return {options_.deadline, options_.cancelled}; }
+  void CountEnd(const absl::Status& status);
   void AdmitToRam(std::vector<uint32_t> misses);
   void CopyRepeats() const;
   void CopyOwnRows() const;
@@ -125,6 +129,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   std::vector<WarmRead> warm_reads_;  // of this round, as are reads_
   std::vector<RowRead> reads_;
   uint64_t warm_hits_ = 0;
+  std::atomic<uint64_t> reads_made_{0};
   // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
   // must not get into the RAM tier.
   std::unique_ptr<std::byte[]> own_rows_;

@@ -13,6 +13,9 @@ TableStats TableVersion::Stats() const {
   stats.spec = info_.spec;
   stats.fetches = fetches_.load(std::memory_order_relaxed);
   stats.fetch_errors = fetch_errors_.load(std::memory_order_relaxed);
+  stats.fetches_on_time = fetches_on_time_.load(std::memory_order_relaxed);
+  stats.fetches_late = fetches_late_.load(std::memory_order_relaxed);
+  stats.wasted_reads = wasted_reads_.load(std::memory_order_relaxed);
   stats.groups = groups;
   stats.ram = {.rows = ram.rows,
                .bytes = ram.bytes,

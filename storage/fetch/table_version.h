@@ -64,6 +64,18 @@ class TableVersion final : public Table {
   }
   void CountError() { fetch_errors_.fetch_add(1, std::memory_order_relaxed); }
 
+  // A fetch whose rows came, or not, at `end`. Not counted if it is not known when they were needed
+  // (InfiniteFuture).
+  void CountTimeliness(absl::Time needed_at, absl::Time end) {
+    if (needed_at == absl::InfiniteFuture()) return;
+    auto& counter = end <= needed_at ? fetches_on_time_ : fetches_late_;
+    counter.fetch_add(1, std::memory_order_relaxed);
+  }
+  // Reads for a fetch that nobody waited for to its end.
+  void CountWastedReads(uint64_t reads) {
+    wasted_reads_.fetch_add(reads, std::memory_order_relaxed);
+  }
+
   // One batch of cold reads that used `rows_used` distinct rows of what it read.
   void CountColdReads(const ColdReadStats& reads, uint64_t rows_used, absl::Duration duration) {
     cold_reads_.fetch_add(reads.reads, std::memory_order_relaxed);
@@ -118,6 +130,9 @@ class TableVersion final : public Table {
   std::atomic<uint64_t> loading_groups_left_{0};
   std::atomic<uint64_t> fetches_{0};
   std::atomic<uint64_t> fetch_errors_{0};
+  std::atomic<uint64_t> fetches_on_time_{0};
+  std::atomic<uint64_t> fetches_late_{0};
+  std::atomic<uint64_t> wasted_reads_{0};
   std::atomic<uint64_t> disk_fetches_{0};
   std::atomic<uint64_t> stall_ns_{0};
   std::atomic<uint64_t> groups_{0};

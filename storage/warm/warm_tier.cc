@@ -137,12 +137,13 @@ uint64_t WarmTier::HashOf(const RowId* ids) const {
 
 std::optional<SlotId> WarmTier::Find(const RowId* ids) const { return index_->Find(HashOf(ids)); }
 
-absl::Status WarmTier::Read(absl::Span<WarmRead> reads, absl::Time deadline, ColdReadStats* stats) {
+absl::Status WarmTier::Read(absl::Span<WarmRead> reads, const StopCondition& stop,
+                            ColdReadStats* stats) {
   std::vector<RowRead> records;
   records.reserve(reads.size());
   for (uint32_t i = 0; i < reads.size(); ++i) records.push_back({reads[i].slot, i});
   GroupCopier copier(layout_, reads);
-  return store_->Read(records, deadline, &copier, stats);
+  return store_->Read(records, stop, &copier, stats);
 }
 
 void WarmTier::OnEnter(const GroupKey& group, uint8_t told_uses) {

@@ -29,6 +29,12 @@ class FakeStreams::Stream final : public FakeDaemon::StreamReactor {
       grpc::ProtoBufferReader reader(&incoming_);
       EXPECT_TRUE(request.ParseFromZeroCopyStream(&reader));
     }
+    if (request.cancel()) {
+      absl::MutexLock lock(&owner_->mutex_);
+      owner_->cancels_.push_back(std::move(request));
+      if (!end_.has_value()) StartRead(&incoming_);
+      return;
+    }
     Reply reply = owner_->script_(request);
     absl::MutexLock lock(&owner_->mutex_);
     owner_->received_.push_back({.request = std::move(request), .stream = number_});
@@ -130,6 +136,13 @@ std::vector<v1::FetchRequest> FakeStreams::AwaitRequests(size_t count) const {
     requests.push_back(received.request);
   }
   return requests;
+}
+
+std::vector<v1::FetchRequest> FakeStreams::AwaitCancels(size_t count) const {
+  const auto enough = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return cancels_.size() >= count; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&enough));
+  return cancels_;
 }
 
 void FakeStreams::AwaitEnded(int count) const {

@@ -40,10 +40,12 @@ class FakeStreams {
 
   // Streams opened so far.
   int opened() const;
-  // Requests of all streams.
+  // Requests of all streams, but for those that cancel others.
   size_t received() const;
   // Waits until so many requests were received, and returns all in the order of their arrival.
   std::vector<v1::FetchRequest> AwaitRequests(size_t count) const;
+  // Waits until so many fetches were cancelled, and returns the requests that did it.
+  std::vector<v1::FetchRequest> AwaitCancels(size_t count) const;
   // Waits until so many streams are over, whoever ended them.
   void AwaitEnded(int count) const;
 
@@ -65,6 +67,7 @@ class FakeStreams {
   const Script script_;
   mutable absl::Mutex mutex_;  // also of the streams' own state
   std::vector<Received> received_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::FetchRequest> cancels_ ABSL_GUARDED_BY(mutex_);
   std::map<int, Stream*> open_ ABSL_GUARDED_BY(mutex_);
   int opened_ ABSL_GUARDED_BY(mutex_) = 0;
 };

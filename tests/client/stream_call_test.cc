@@ -220,6 +220,22 @@ TEST(StreamCall, DeadlineFarAhead) {
   }
 }
 
+TEST(StreamCall, SaysWhenItsRowsAreNeeded) {
+  StreamRig rig(AnswerAtOnce);
+  const absl::Time now = absl::Now();
+  for (const absl::Time needed_at :
+       {absl::InfiniteFuture(), now + absl::Hours(1), now - absl::Hours(1), absl::InfinitePast()}) {
+    EXPECT_EQ(SmallFetch(*rig.table, 0, {.needed_at = needed_at}).Wait(), absl::OkStatus());
+  }
+  const std::vector<v1::FetchRequest> requests = rig.streams.AwaitRequests(4);
+  EXPECT_EQ(requests[0].needed_us(), 0u);
+  EXPECT_GT(requests[1].needed_us(), 3500u * 1'000'000);
+  EXPECT_LE(requests[1].needed_us(), 3600u * 1'000'000);
+  EXPECT_EQ(requests[2].needed_us(), 1u);
+  EXPECT_EQ(requests[3].needed_us(), 1u);
+  for (const v1::FetchRequest& request : requests) EXPECT_EQ(request.deadline_us(), 0u);
+}
+
 TEST(StreamCall, CancelledAndDroppedFetchesAreWrittenNoMore) {
   StreamRig rig(Hold);
   SmallFetch cancelled(*rig.table, 1);
@@ -230,7 +246,13 @@ TEST(StreamCall, CancelledAndDroppedFetchesAreWrittenNoMore) {
   EXPECT_TRUE(absl::IsCancelled(cancelled.Wait()));
   dropped.Release();
 
-  rig.streams.AwaitRequests(3);
+  // The daemon is told, so that it stops reading for them.
+  const std::vector<v1::FetchRequest> requests = rig.streams.AwaitRequests(3);
+  const std::vector<v1::FetchRequest> cancels = rig.streams.AwaitCancels(2);
+  for (const size_t i : {0, 1}) {
+    EXPECT_EQ(cancels[i].ticket(), requests[i].ticket());
+    EXPECT_EQ(cancels[i].row_ids_size(), 0);
+  }
   for (size_t i = 0; i < 3; ++i) {
     rig.streams.SendRightAnswer(i);
   }

@@ -50,10 +50,11 @@ class FetchHandlerTest : public testing::Test {
     }
     absl::Notification done;
     absl::Status status;
-    handler_->Start(std::move(request), deadline, [&](absl::StatusOr<grpc::ByteBuffer> answer) {
-      status = answer.status();
-      done.Notify();
-    });
+    handler_->Start(std::move(request), deadline, cancelled_,
+                    [&](absl::StatusOr<grpc::ByteBuffer> answer) {
+                      status = answer.status();
+                      done.Notify();
+                    });
     done.WaitForNotification();
     return status;
   }
@@ -62,12 +63,20 @@ class FetchHandlerTest : public testing::Test {
   const std::shared_ptr<InFlightLimit> in_flight_ = std::make_shared<InFlightLimit>(1 << 20);
   std::unique_ptr<storage::TieredStore> store_;
   std::unique_ptr<FetchHandler> handler_;
+  const std::shared_ptr<storage::CancelFlag> cancelled_ = std::make_shared<storage::CancelFlag>(0);
 };
 
 TEST_F(FetchHandlerTest, APassedDeadlineIsToldAndOthersAreServed) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(Fetch(8, absl::Now() - absl::Seconds(1))));
   EXPECT_TRUE(Fetch(8, absl::InfiniteFuture()).ok());
   EXPECT_TRUE(in_flight_->AwaitIdle(absl::Seconds(60)));  // once the last answer is let go of
+}
+
+TEST_F(FetchHandlerTest, ACancelledFetchIsGivenUp) {
+  *cancelled_ = 1;
+  EXPECT_TRUE(absl::IsCancelled(Fetch(8, absl::InfiniteFuture())));
+  *cancelled_ = 0;
+  EXPECT_TRUE(Fetch(8, absl::InfiniteFuture()).ok());
 }
 
 TEST_F(FetchHandlerTest, TheLimitOfRowsIsNamed) {

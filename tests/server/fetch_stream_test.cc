@@ -106,6 +106,47 @@ TEST_F(FetchStreamTest, ADeadlineThatPassesIsAnswered) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+// Sooner or later a cancellation comes before all was read.
+TEST_F(FetchStreamTest, ACancelledFetchIsAnsweredOnceAndOthersGoOn) {
+  StartServer([](ServerOptions* options) { options->store.ram_budget_bytes = 0; });
+  ImportModel();
+  v1::FetchRequest cancel;
+  cancel.set_cancel(true);
+  const auto stream = engram_->FetchStream(&context_);
+  ASSERT_TRUE(stream->Write(cancel));  // of a ticket that there is not
+  v1::FetchResponse response;
+  for (uint64_t ticket = 1; response.error().code() != StatusCode::CANCELLED; ticket += 2) {
+    v1::FetchRequest request = RequestFor(Ids(900, static_cast<uint32_t>(ticket)));
+    request.set_ticket(ticket);
+    cancel.set_ticket(ticket);
+    ASSERT_TRUE(stream->Write(request));
+    ASSERT_TRUE(stream->Write(cancel));
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.ticket(), ticket);
+    EXPECT_TRUE(!response.has_error() || response.error().code() == StatusCode::CANCELLED);
+  }
+  const auto ids = Ids(10);
+  v1::FetchRequest request = RequestFor(ids);
+  request.set_ticket(2);
+  request.set_needed_us(60'000'000);
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.ticket(), 2);
+  EXPECT_EQ(CountWrongRows(ids, response.rows()), 0);
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+
+  v1::GetStatsRequest of_table;
+  of_table.set_name(kTable);
+  v1::GetStatsResponse stats;
+  grpc::ClientContext context;
+  ASSERT_TRUE(admin_->GetStats(&context, of_table, &stats).ok());
+  EXPECT_EQ(stats.tables(0).fetch_errors(), 1);
+  EXPECT_EQ(stats.tables(0).fetches_on_time(), 1);
+  EXPECT_EQ(stats.tables(0).fetches_late(), 0);
+}
+
 TEST_F(FetchStreamTest, ASlowReaderHoldsNoMoreThanItsShare) {
   constexpr uint32_t kMaxFetches = 3;
   StartServer([](ServerOptions* options) { options->max_stream_fetches = kMaxFetches; });

@@ -38,6 +38,7 @@ TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
   EXPECT_THAT(text.out, AllOf(HasSubstr("RAM tier: "), HasSubstr(" of 8.39 MB used"),
                               HasSubstr("demo/layer1 version 1, published"),
                               HasSubstr("fetches: 4, failed: 0, groups: 4"),
+                              HasSubstr("in time: 0, late: 0, reads wasted: 0"),
                               ContainsRegex("fetch latency: p50 .*, p99.9 .*, max ")));
   EXPECT_THAT(text.out, Not(HasSubstr("demo/layer14")));
   EXPECT_THAT(Run({"stats"}).out, HasSubstr("demo/layer14 version 1, published"));

@@ -192,6 +192,30 @@ TEST_F(AttachmentTest, KeepsDeadlines) {
   EXPECT_TRUE(client->outcome(6).ok());
 }
 
+TEST_F(AttachmentTest, ACallThatIsCancelledInItsSlotReadsNoMore) {
+  StartStore(0);
+  const auto client = NewClient();
+  FetchAndExpect(client.get(), {1});  // opens the table's file, which one thread does
+  gate_.Close();
+  for (uint32_t slot = 0; slot < kIoThreads; ++slot) {
+    client->Prepare(slot, *table_, {slot * 1000});
+    client->Push(slot);
+    gate_.AwaitWaiting(slot + 1);
+  }
+  client->Prepare(7, *table_, {9}).needed_us = 1;
+  client->Push(7);
+  client->slot(7).cancelled.store(1);
+  gate_.Open();
+  for (int i = 0; i < kIoThreads + 1; ++i) {
+    ASSERT_TRUE(client->Take().has_value());
+  }
+  EXPECT_EQ(client->outcome(7).code(), StatusCode::kCancelled) << client->outcome(7);
+  ExpectFetched(client.get(), 0, {0});
+  const storage::TableStats stats = store_->Stats().tables.front();
+  EXPECT_EQ(stats.fetch_errors, 1U);
+  EXPECT_EQ(stats.fetches_on_time + stats.fetches_late, 0U);
+}
+
 TEST_F(AttachmentTest, AClientDiesWithFetchesUnderWay) {
   StartStore(0);
   const auto bystander = NewClient();

@@ -54,6 +54,10 @@ void Gate::Pass() {
   --waiting_;
 }
 
+size_t Gate::waiting() {
+  absl::MutexLock lock(&mutex_);
+  return waiting_;
+}
 void Gate::AwaitWaiting(size_t reads) {
   absl::MutexLock lock(&mutex_);
   const auto there = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return waiting_ >= reads; };

@@ -41,6 +41,7 @@ class Gate {
   void Open();
   // Called by whoever reads.
   void Pass();
+  size_t waiting();
   // Waits until so many reads stand before it.
   void AwaitWaiting(size_t reads);
 

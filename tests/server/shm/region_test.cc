@@ -55,7 +55,8 @@ TEST(RegionTest, MapsWhatTheClientSealed) {
   region->slot(3).call.ids = 77;
   uint32_t ids = 0;
   ASSERT_EQ(pread(memfd.get(), &ids, sizeof(ids),
-                  static_cast<off_t>(shm::SlotOffset(3) + offsetof(shm::Call, ids))),
+                  static_cast<off_t>(shm::SlotOffset(3) + offsetof(shm::Slot, call) +
+                                     offsetof(shm::Call, ids))),
             ssize_t{sizeof(ids)});
   EXPECT_EQ(ids, 77U);
 }

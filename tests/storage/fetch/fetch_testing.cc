@@ -17,22 +17,23 @@ class FakeColdTable final : public ColdTable {
   }
   ~FakeColdTable() override { --script_->tables; }
 
-  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, absl::Time /*deadline*/,
+  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const StopCondition& stop,
                         ColdReadStats* stats) override {
     {
       absl::MutexLock lock(&script_->mutex);
       script_->reads.emplace_back(reads.begin(), reads.end());
     }
+    stats->reads += reads.size();
+    stats->bytes_read += reads.size() * PageLayout::kBlockBytes;
     if (script_->on_read != nullptr) {
       if (absl::Status status = script_->on_read(reads); !status.ok()) {
         return status;
       }
     }
+    if (absl::Status status = stop.Check(); !status.ok()) return status;
     for (const RowRead& read : reads) {
       FillRow(read.row_id, {rows + size_t{read.destination} * spec_.row_bytes, spec_.row_bytes});
     }
-    stats->reads += reads.size();
-    stats->bytes_read += reads.size() * PageLayout::kBlockBytes;
     return absl::OkStatus();
   }
 
@@ -75,13 +76,14 @@ std::unique_ptr<ColdTable> NewFakeColdTable(const TableSpec& spec,
 
 std::shared_ptr<TableVersion> NewTableVersion(const TableSpec& spec,
                                               std::shared_ptr<ColdScript> script,
-                                              std::unique_ptr<RamTier> ram) {
+                                              std::unique_ptr<RamTier> ram, absl::Duration window) {
   TableInfo info;
   info.identity.name = "t";
   info.identity.version = 1;
   info.spec = spec;
   return std::make_shared<TableVersion>(std::move(info), NewFakeColdTable(spec, std::move(script)),
-                                        std::move(ram));
+                                        std::move(ram), std::make_shared<CurrentWarmTier>(),
+                                        window);
 }
 
 size_t CountWrongRows(const TableSpec& spec, absl::Span<const RowId> ids,

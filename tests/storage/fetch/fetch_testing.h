@@ -40,7 +40,8 @@ std::unique_ptr<ColdTable> NewFakeColdTable(const TableSpec& spec,
 // A version 1 of "t" on a fake cold table.
 std::shared_ptr<TableVersion> NewTableVersion(const TableSpec& spec,
                                               std::shared_ptr<ColdScript> script,
-                                              std::unique_ptr<RamTier> ram);
+                                              std::unique_ptr<RamTier> ram,
+                                              absl::Duration window = absl::ZeroDuration());
 
 // How many of the rows do not have the bytes of their ids.
 size_t CountWrongRows(const TableSpec& spec, absl::Span<const RowId> ids,
