@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <grpcpp/grpcpp.h>
+
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "engram/v1/engram_admin.grpc.pb.h"
 #include "server/listening_socket.h"
 #include "storage/tiered_store.h"
 #include "tests/bench/bench_table.h"
@@ -34,6 +37,31 @@ absl::Status BenchDaemon::ImportTable(const storage::TableSpec& spec, const std:
   return store.ok() ? ImportBenchTable(spec, data_dir + ".table", store->get()) : store.status();
 }
 
+absl::Status BenchDaemon::ImportCheckpoint(const std::string& checkpoint, const std::string& name,
+                                           const std::string& data_dir) {
+  auto store = storage::TieredStore::Open({.data_dir = data_dir});
+  if (!store.ok()) return store.status();
+  storage::ImportOptions options;
+  options.path = checkpoint;
+  options.name = name;
+  return (*store)->Import(options, [](const storage::ImportProgress&) { return true; }).status();
+}
+
+absl::StatusOr<uint64_t> BenchDaemon::NvmeReads() const {
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("unix:", socket_), grpc::InsecureChannelCredentials());
+  grpc::ClientContext context;
+  v1::GetStatsResponse stats;
+  const grpc::Status status =
+      v1::EngramAdmin::NewStub(channel)->GetStats(&context, v1::GetStatsRequest(), &stats);
+  if (!status.ok()) return absl::UnavailableError(status.error_message());
+  uint64_t reads = 0;
+  for (const v1::TableStats& table : stats.tables()) {
+    for (const v1::TierStats& tier : table.tiers()) reads += tier.reads();
+  }
+  return reads;
+}
+
 absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::Start(const std::string& data_dir,
                                                                 uint64_t ram_bytes, bool whole) {
   const std::string socket = data_dir + ".sock";
@@ -59,18 +87,27 @@ absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::Start(const std::strin
   return daemon;
 }
 
-absl::StatusOr<BenchClient> BenchDaemon::Connect(uint64_t shared_memory_bytes) const {
-  BenchClient result;
+absl::StatusOr<std::unique_ptr<Client>> BenchDaemon::ConnectClient(
+    uint64_t shared_memory_bytes) const {
   auto client = Client::Connect({.address = absl::StrCat("unix:", socket_),
                                  .connect_timeout = kStartTimeout,
                                  .shared_memory_bytes = shared_memory_bytes});
   if (!client.ok()) {
     return client.status();
   }
-  result.client = *std::move(client);
-  if (shared_memory_bytes > 0 && !result.client->shared_memory().ok()) {
-    return result.client->shared_memory();
+  if (shared_memory_bytes > 0 && !(*client)->shared_memory().ok()) {
+    return (*client)->shared_memory();
   }
+  return client;
+}
+
+absl::StatusOr<BenchClient> BenchDaemon::Connect(uint64_t shared_memory_bytes) const {
+  BenchClient result;
+  auto client = ConnectClient(shared_memory_bytes);
+  if (!client.ok()) {
+    return client.status();
+  }
+  result.client = *std::move(client);
   auto table = result.client->OpenTable(kBenchTable);
   if (!table.ok()) {
     return table.status();

@@ -35,6 +35,10 @@ class BenchDaemon {
   // Imports a table of that spec into `data_dir`.
   static absl::Status ImportTable(const storage::TableSpec& spec, const std::string& data_dir);
 
+  // Imports a checkpoint as `name` into `data_dir`.
+  static absl::Status ImportCheckpoint(const std::string& checkpoint, const std::string& name,
+                                       const std::string& data_dir);
+
   // Starts a daemon on `data_dir`, and waits until it listens.
   //   whole: hold its tables whole in RAM
   static absl::StatusOr<std::unique_ptr<BenchDaemon>> Start(const std::string& data_dir,
@@ -42,10 +46,15 @@ class BenchDaemon {
 
   // `shared_memory_bytes`: as ClientOptions; where it is not 0, memory must be shared.
   absl::StatusOr<BenchClient> Connect(uint64_t shared_memory_bytes) const;
+  // The same without a table.
+  absl::StatusOr<std::unique_ptr<Client>> ConnectClient(uint64_t shared_memory_bytes) const;
 
   // Waits until all rows of the batches come from RAM.
   //   INTERNAL  they do not
   absl::Status AwaitAllInRam(const std::vector<std::vector<storage::RowId>>& batches) const;
+
+  // Reads of the device so far, for all tables.
+  absl::StatusOr<uint64_t> NvmeReads() const;
 
   double CpuSeconds() const { return process_->CpuSeconds(); }
   uint64_t ResidentBytes() const { return process_->ResidentBytes(); }

@@ -26,6 +26,7 @@
 #include "tests/bench/report.h"
 #include "tests/bench/scale_bench.h"
 #include "tests/bench/shm_bench.h"
+#include "tests/bench/worker_bench.h"
 
 namespace engram::bench {
 namespace {
@@ -43,6 +44,7 @@ struct Options {
   ShmBenchOptions shm;
   ScaleBenchOptions scale;
   PlacementBenchOptions placement;
+  WorkerBenchOptions worker;
 };
 
 // One benchmark: its name, how to run it, and how to print its result.
@@ -62,7 +64,8 @@ std::vector<Case> Cases(const Options& options) {
           {"grpc", [&] { return RunGrpcBench(options.grpc); }},
           {"shm", [&] { return RunShmBench(options.shm); }},
           {"scale", [&] { return RunScaleBench(options.scale); }},
-          {"placement", [&] { return RunPlacementBench(options.placement); }, PlacementToText}};
+          {"placement", [&] { return RunPlacementBench(options.placement); }, PlacementToText},
+          {"worker", [&] { return RunWorkerBench(options.worker); }}};
 }
 
 void AddBytes(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& what) {
@@ -166,6 +169,33 @@ void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
       ->check(CLI::Range(0.0, 1.0));
 }
 
+void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
+  AddDir(app, &options->dir);
+  app->add_option("--trace", options->trace,
+                  "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an excerpt "
+                  "of English manuals");
+  app->add_option("--docs", options->docs, "Token counts of its documents, one a line");
+  app->add_option("--token-map", options->token_map,
+                  "Default: the one of DeepSeek-V3's tokenizer");
+  AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of both layers together");
+  app->add_option("--ram-share", options->ram_share, "Of these, RAM of the daemon; 1: all of them")
+      ->capture_default_str();
+  AddNumber(app, "--warm-up-tokens", &options->warm_up_tokens, "Of the trace, fetched beforehand");
+  WorkerPlan& plan = options->plan;
+  AddNumber(app, "--sequences", &plan.sequences, "Side by side");
+  AddNumber(app, "--prompt-tokens", &plan.prompt_tokens, "Of each sequence, read in chunks");
+  AddNumber(app, "--output-tokens", &plan.output_tokens, "Of each sequence, one a step");
+  AddNumber(app, "--step-tokens", &plan.step_tokens, "Most of one step, of all sequences");
+  app->add_option_function<double>(
+         "--step-ms", [&plan](double ms) { plan.step = absl::Milliseconds(ms); },
+         "What a step computes; default: 10")
+      ->check(CLI::Range(0.01, 10'000.0));
+  AddNumber(app, "--layers", &plan.layers, "Of the model, in equal parts of a step");
+  AddNumber(app, "--steps", &options->steps, "Of each transport in a round");
+  AddNumber(app, "--rounds", &options->rounds, "At least 5; medians are reported");
+  app->add_flag("--find-max", options->find_max, "Add sequences until 1 % is lost");
+}
+
 void AddCases(CLI::App* app, Options* options) {
   AddRam(app->add_subcommand("ram", "The RAM tier against a plain gather"), &options->ram);
   CLI::App* hash = app->add_subcommand("hash", "Row ids a second of the n-gram hasher");
@@ -192,6 +222,8 @@ void AddCases(CLI::App* app, Options* options) {
   AddShm(app->add_subcommand("shm", "Answers from RAM by shared memory against gRPC"),
          &options->shm);
   AddScale(app->add_subcommand("scale", "The daemon on tables of growing size"), &options->scale);
+  AddWorker(app->add_subcommand("worker", "Tokens a second that an engine loses by its fetches"),
+            &options->worker);
   AddPlacement(app->add_subcommand("placement", "Hits of the RAM tier's policy on real text"),
                &options->placement);
   app->add_subcommand("all", "All of these with their defaults")

@@ -1,0 +1,162 @@
+#include "tests/bench/paced_worker.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace engram::bench {
+namespace {
+
+// The kernel may otherwise wake a thread 50 us late.
+void MakeSleepsExact() { prctl(PR_SET_TIMERSLACK, 1); }
+
+void SleepUntil(absl::Time time) { absl::SleepFor(time - absl::Now()); }
+
+}  // namespace
+
+PacedWorker::PacedWorker(const NgramHasher& hasher, const TokenTrace& trace, const WorkerPlan& plan)
+    : hasher_(hasher), trace_(trace), plan_(plan), tickets_(hasher.layers().size()) {
+  SetSequences(plan.sequences);
+}
+
+void PacedWorker::SetSequences(uint32_t sequences) {
+  while (sequences_.size() > sequences) sequences_.pop_back();
+  while (sequences_.size() < sequences) sequences_.push_back(NextSequence());
+}
+
+// The next at most `most` tokens of the trace, which begins anew at its end; of one document.
+absl::Span<const uint32_t> PacedWorker::NextText(size_t most) {
+  absl::Span<const uint32_t> left = trace_.document(document_).subspan(document_place_);
+  while (left.empty()) {
+    document_ = (document_ + 1) % trace_.documents();
+    document_place_ = 0;
+    left = trace_.document(document_);
+  }
+  const absl::Span<const uint32_t> text = left.first(std::min(most, left.size()));
+  document_place_ += text.size();
+  return text;
+}
+
+PacedWorker::Sequence PacedWorker::NextSequence() {
+  Sequence sequence = {.text = NextText(plan_.prompt_tokens + plan_.output_tokens),
+                       .history = hasher_.SegmentStart()};
+  sequence.prompt_left =
+      static_cast<uint32_t>(std::min<size_t>(plan_.prompt_tokens, sequence.text.size()));
+  return sequence;
+}
+
+absl::StatusOr<uint32_t> PacedWorker::TakeTokens(Sequence* sequence, uint32_t most, bool hash) {
+  if (sequence->text.empty()) *sequence = NextSequence();
+  const auto count = static_cast<uint32_t>(std::min<size_t>(
+      sequence->text.size(),
+      sequence->prompt_left > 0 ? std::min(sequence->prompt_left, most) : std::min(1U, most)));
+  if (hash) {
+    const absl::Status status =
+        hasher_.Append(sequence->text.first(count), sequence->history, batch_);
+    if (!status.ok()) return status;
+  }
+  sequence->text.remove_prefix(count);
+  sequence->prompt_left -= std::min(count, sequence->prompt_left);
+  return count;
+}
+
+absl::StatusOr<uint32_t> PacedWorker::PlanStep(bool hash) {
+  batch_.Clear();
+  uint32_t tokens = 0;
+  // Those that decode first: prompts take what is left.
+  for (const bool prompts : {false, true}) {
+    for (Sequence& sequence : sequences_) {
+      if ((sequence.prompt_left > 0) != prompts) continue;
+      const auto taken = TakeTokens(&sequence, plan_.step_tokens - tokens, hash);
+      if (!taken.ok()) return taken.status();
+      tokens += *taken;
+      if (tokens == plan_.step_tokens) return tokens;
+    }
+  }
+  return tokens;
+}
+
+absl::Status PacedWorker::Submit(size_t layer, const Source& source, absl::Time needed_at) {
+  row_ids_.resize(batch_.positions() * hasher_.ids_per_position());
+  const absl::Status status = hasher_.Hash(layer, batch_, absl::MakeSpan(row_ids_));
+  if (!status.ok()) return status;
+  const size_t row_bytes = source.table->spec().row_bytes;
+  const size_t most = source.table->max_fetch_rows();
+  for (size_t at = 0; at < row_ids_.size(); at += most) {
+    const size_t count = std::min(most, row_ids_.size() - at);
+    tickets_[layer].push_back(source.table->Submit(
+        absl::MakeConstSpan(row_ids_).subspan(at, count),
+        source.rows.subspan(at * row_bytes, count * row_bytes), {.needed_at = needed_at}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PacedWorker::Collect(size_t layer) {
+  absl::Status status;
+  for (Ticket& ticket : tickets_[layer]) status.Update(ticket.Wait());
+  tickets_[layer].clear();
+  return status;
+}
+
+absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) {
+  absl::Time start = absl::Now();  // moves with what is waited for
+  const auto begins = [&](size_t layer) {
+    return start + plan_.step * hasher_.layers()[layer].layer_id / plan_.layers;
+  };
+  const absl::StatusOr<uint32_t> tokens = PlanStep(!sources.empty());
+  if (!tokens.ok()) return tokens.status();
+  run->tokens += *tokens;
+  for (size_t layer = 0; layer < sources.size(); ++layer) {
+    absl::Status status = Submit(layer, sources[layer], begins(layer));
+    if (!status.ok()) return status;
+  }
+  for (size_t layer = 0; layer < sources.size(); ++layer) {
+    SleepUntil(begins(layer));
+    const bool late = !std::all_of(tickets_[layer].begin(), tickets_[layer].end(),
+                                   [](const Ticket& ticket) { return ticket.done(); });
+    if (absl::Status status = Collect(layer); !status.ok()) return status;
+    const absl::Duration stall = late ? absl::Now() - begins(layer) : absl::ZeroDuration();
+    run->late += late ? 1 : 0;
+    run->stall_us.push_back(absl::ToDoubleMicroseconds(stall));
+    start += stall;
+  }
+  SleepUntil(start + plan_.step);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PacedRun> PacedWorker::Run(absl::Span<const Source> sources, int steps) {
+  MakeSleepsExact();
+  PacedRun run;
+  const absl::Time start = absl::Now();
+  for (int i = 0; i < steps; ++i) {
+    if (absl::Status status = Step(sources, &run); !status.ok()) return status;
+  }
+  run.time = absl::Now() - start;
+  return run;
+}
+
+absl::Status PacedWorker::WarmUp(absl::Span<const Source> sources, uint64_t tokens) {
+  while (tokens > 0) {
+    Sequence sequence = NextSequence();
+    while (!sequence.text.empty() && tokens > 0) {
+      batch_.Clear();
+      const auto most = static_cast<uint32_t>(std::min<uint64_t>(plan_.step_tokens, tokens));
+      sequence.prompt_left = most;
+      const auto taken = TakeTokens(&sequence, most, /*hash=*/true);
+      if (!taken.ok()) return taken.status();
+      tokens -= *taken;
+      absl::Status status;
+      for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
+        status = Submit(layer, sources[layer], absl::InfiniteFuture());
+      }
+      for (size_t layer = 0; layer < sources.size(); ++layer) status.Update(Collect(layer));
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace engram::bench

@@ -1,0 +1,43 @@
+// Tokens a second that a serving engine loses by fetching its rows.
+#ifndef ENGRAM_TESTS_BENCH_WORKER_BENCH_H_
+#define ENGRAM_TESTS_BENCH_WORKER_BENCH_H_
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "tests/bench/paced_worker.h"
+
+namespace engram::bench {
+
+struct WorkerBenchOptions {
+  std::string dir;    // for four times table_bytes, removed at the end; empty: below TMPDIR
+  std::string trace;  // see ReadTrace; empty: an excerpt of the tests' data, and its documents
+  std::string docs;
+  std::string token_map;                     // empty: that of the tests' data
+  uint64_t table_bytes = uint64_t{1} << 30;  // of both layers together
+  double ram_share = 0.1;                    // of that; 1: all rows are in RAM
+  uint64_t warm_up_tokens = 200'000;         // of the trace, fetched before
+  WorkerPlan plan;
+  int steps = 100;  // of each transport in a round
+  int rounds = 5;
+  bool find_max = false;  // raise the number of sequences until 1 % is lost
+};
+
+// A daemon in a process of its own serves both layers of a checkpoint of DeepSeek-V4.1's geometry.
+// A PacedWorker runs over the trace by turns without any fetch (the baseline), by shared memory,
+// and by gRPC. The object holds the options, and the medians over the rounds
+//   tokens_per_s, baseline_tokens_per_s, loss_fraction    loss: of the ratios of each round
+//   stall_p99_us, late_fraction                           of all rounds: of steps and layers
+//   nvme_reads_per_token, device_reads_per_s              of the bare device, 128 under way
+//   device_bound_tokens_per_s                             the one over the other; absent if nothing
+//                                                         was read
+// the first ones for gRPC as well, beginning with `grpc_`; and with find_max
+//   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory
+// Errors: of whatever failed; INVALID_ARGUMENT for options out of range.
+absl::StatusOr<nlohmann::json> RunWorkerBench(const WorkerBenchOptions& options);
+
+}  // namespace engram::bench
+
+#endif  // ENGRAM_TESTS_BENCH_WORKER_BENCH_H_
