@@ -172,8 +172,8 @@ void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
 void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
   AddDir(app, &options->dir);
   app->add_option("--trace", options->trace,
-                  "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an excerpt "
-                  "of English manuals");
+                  "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an "
+                  "excerpt of English manuals");
   app->add_option("--docs", options->docs, "Token counts of its documents, one a line");
   app->add_option("--token-map", options->token_map,
                   "Default: the one of DeepSeek-V3's tokenizer");
