@@ -22,7 +22,7 @@ namespace engram {
 absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
                            absl::Span<const std::byte> rows, absl::Span<const Tier> tiers);
 
-// engram.v1.FetchRequest.needed_us: at least 1, or 0 if needed_at is InfiniteFuture.
+// engram.v1.FetchRequest.needed_us: 1 if that is past, 0 if needed_at is InfiniteFuture.
 uint64_t MicrosecondsUntilNeeded(absl::Time needed_at);
 
 // A serialised engram.v1.FetchRequest.

@@ -79,7 +79,7 @@ struct Call {
   uint64_t tiers_offset;  // out: bytes [ids / group_size], where tiers_bytes is not 0
   uint64_t tiers_bytes;
   uint64_t deadline_us;  // from now; 0: none
-  uint64_t needed_us;    // likewise
+  uint64_t needed_us;    // as FetchRequest has it
   uint32_t ids;
   uint32_t name_bytes;
   char name[kMaxNameBytes];

@@ -130,7 +130,7 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline,
       .row_ids = fetch.row_ids(),
       .rows = {fetch.block->rows.get(), fetch.block->size},
       .tiers = {reinterpret_cast<storage::Tier*>(pending->tiers.data()), fetch.tiers.size()},
-      .needed_at = FromNow(fetch.request.needed_us()),
+      .needed_at = NeededAt(fetch.request.needed_us()),
       .deadline = deadline,
       .cancelled = fetch.cancelled.get()};
   Fetch(options, [pending = std::move(pending),
@@ -152,6 +152,10 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline,
 absl::Time FromNow(uint64_t microseconds) {
   return microseconds == 0 ? absl::InfiniteFuture()
                            : absl::Now() + absl::Microseconds(static_cast<double>(microseconds));
+}
+
+absl::Time NeededAt(uint64_t needed_us) {
+  return needed_us == 1 ? absl::Now() : FromNow(needed_us);
 }
 
 absl::StatusOr<v1::FetchRequest> ParseFetchRequest(const grpc::ByteBuffer& message) {

@@ -85,6 +85,9 @@ class FetchHandler {
 // The time that is so many microseconds from now; 0: InfiniteFuture.
 absl::Time FromNow(uint64_t microseconds);
 
+// As FetchRequest.needed_us says.
+absl::Time NeededAt(uint64_t needed_us);
+
 // Parses a request.
 //   INVALID_ARGUMENT
 absl::StatusOr<v1::FetchRequest> ParseFetchRequest(const grpc::ByteBuffer& message);

@@ -90,6 +90,18 @@ void PrintPlacement(const v1::TablePlacement& placement, std::ostream& out) {
       FormatLatency(placement.late_us()), placement.reads_per_miss());
 }
 
+// Nothing where nobody said when rows are needed, or gave up waiting for them.
+void PrintTimeliness(const v1::TableStats& table, std::ostream& out) {
+  if (table.fetches_on_time() + table.fetches_late() > 0) {
+    out << "  fetches in time: " << FormatCount(table.fetches_on_time())
+        << ", late: " << FormatCount(table.fetches_late()) << "\n";
+  }
+  if (table.wasted_reads() > 0) {
+    out << "  reads wasted on fetches that were given up: " << FormatCount(table.wasted_reads())
+        << "\n";
+  }
+}
+
 void PrintTable(const v1::TableStats& table, std::ostream& out) {
   const v1::TableSpec& spec = table.spec();
   out << "\n"
@@ -99,10 +111,8 @@ void PrintTable(const v1::TableStats& table, std::ostream& out) {
       << "  fetches: " << FormatCount(table.fetches())
       << ", failed: " << FormatCount(table.fetch_errors())
       << ", groups: " << FormatCount(table.groups()) << "\n"
-      << "  in time: " << FormatCount(table.fetches_on_time())
-      << ", late: " << FormatCount(table.fetches_late())
-      << ", reads wasted: " << FormatCount(table.wasted_reads()) << "\n"
       << "  fetch latency: " << Latencies(table.fetch_latency()) << "\n";
+  PrintTimeliness(table, out);
   if (table.has_placement()) PrintPlacement(table.placement(), out);
   if (table.loading_groups_left() > 0) {
     out << "  loading what RAM held before the start: " << FormatCount(table.loading_groups_left())

@@ -118,7 +118,7 @@ absl::Status Attachment::Start(uint32_t slot) {
                    .rows = *rows,
                    .rows_are_shared = true,
                    .tiers = {reinterpret_cast<storage::Tier*>(tiers->data()), tiers->size()},
-                   .needed_at = FromNow(call.needed_us),
+                   .needed_at = NeededAt(call.needed_us),
                    .deadline = FromNow(call.deadline_us),
                    .cancelled = &region_.slot(slot).cancelled},
                   [this, slot](absl::Status status) { Complete(slot, status); });

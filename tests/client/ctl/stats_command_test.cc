@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstddef>
+#include <vector>
 
+#include "absl/time/clock.h"
 #include "client/engram_client.h"
 #include "tests/client/ctl/ctl_testing.h"
 
@@ -38,10 +41,31 @@ TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
   EXPECT_THAT(text.out, AllOf(HasSubstr("RAM tier: "), HasSubstr(" of 8.39 MB used"),
                               HasSubstr("demo/layer1 version 1, published"),
                               HasSubstr("fetches: 4, failed: 0, groups: 4"),
-                              HasSubstr("in time: 0, late: 0, reads wasted: 0"),
                               ContainsRegex("fetch latency: p50 .*, p99.9 .*, max ")));
   EXPECT_THAT(text.out, Not(HasSubstr("demo/layer14")));
   EXPECT_THAT(Run({"stats"}).out, HasSubstr("demo/layer14 version 1, published"));
+}
+
+TEST_F(CtlTest, StatsTellWhetherRowsCameInTime) {
+  ImportDemo();
+  EXPECT_THAT(Run({"stats"}).out, Not(HasSubstr("in time")));
+  ClientOptions options;
+  options.address = address();
+  const auto client = Client::Connect(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  const auto table = (*client)->OpenTable("demo/layer1");
+  ASSERT_TRUE(table.ok()) << table.status();
+  const std::vector<uint32_t> ids = {0, 1, 2, 3, 4, 5, 6, 7};
+  std::vector<std::byte> rows(ids.size() * (*table)->spec().row_bytes);
+  const absl::Time now = absl::Now();
+  for (const absl::Time needed_at : {now + absl::Hours(1), now + absl::Hours(2), now}) {
+    ASSERT_TRUE((*table)->Fetch(ids, absl::MakeSpan(rows), {.needed_at = needed_at}).ok());
+  }
+  const nlohmann::json stats = Run({"stats", "demo/layer1", "--json"}).json()["tables"][0];
+  EXPECT_EQ(stats["fetches_on_time"], 2);
+  EXPECT_EQ(stats["fetches_late"], 1);
+  EXPECT_EQ(stats["wasted_reads"], 0);
+  EXPECT_THAT(Run({"stats", "demo/layer1"}).out, HasSubstr("\n  fetches in time: 2, late: 1\n"));
 }
 
 TEST_F(CtlTest, StatsTellWhoSharesMemory) {
