@@ -17,8 +17,8 @@
 namespace engram::bench {
 
 struct WorkerPlan {
-  uint32_t sequences = 8;                        // side by side
-  uint32_t prompt_tokens = 256;                  // of each, read in chunks
+  uint32_t sequences = 4;                        // side by side
+  uint32_t prompt_tokens = 32;                   // of each, read in chunks
   uint32_t output_tokens = 128;                  // of each, one a step
   uint32_t step_tokens = 512;                    // most of one step, of all sequences
   absl::Duration step = absl::Milliseconds(10);  // what a step computes

@@ -70,6 +70,8 @@ constexpr Figure kFigures[] = {
      "gRPC", "paced_p50_ratio_to_grpc"},
     {"placement", "RAM for a tenth of a text's groups", "hits a lookup", "hit_ratio", "belady",
      "Belady's MIN", "ratio_to_belady"},
+    {"worker", "worker, shared memory", "tokens/s", "tokens_per_s", "baseline_tokens_per_s",
+     "without fetches", "ratio_to_baseline"},
 };
 
 std::string WithThousands(double number) {

@@ -165,6 +165,7 @@ absl::Status WorkerBench::MeasureRounds(const WorkerPlan& plan, absl::Span<Way* 
 void WorkerBench::AddWay(const std::string& prefix, Way* way, nlohmann::json* json) const {
   (*json)[prefix + "tokens_per_s"] = Median(way->tokens_per_s);
   (*json)[prefix + "loss_fraction"] = LossOf(*way);
+  (*json)[prefix + "ratio_to_baseline"] = 1 - LossOf(*way);
   std::vector<double>& stalls = way->stall_us;
   const auto p99 = stalls.begin() + static_cast<ptrdiff_t>(stalls.size() * 99 / 100);
   std::nth_element(stalls.begin(), p99, stalls.end());

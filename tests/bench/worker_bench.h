@@ -28,7 +28,8 @@ struct WorkerBenchOptions {
 // A daemon in a process of its own serves both layers of a checkpoint of DeepSeek-V4.1's geometry.
 // A PacedWorker runs over the trace by turns without any fetch (the baseline), by shared memory,
 // and by gRPC. The object holds the options, and the medians over the rounds
-//   tokens_per_s, baseline_tokens_per_s, loss_fraction    loss: of the ratios of each round
+//   tokens_per_s, baseline_tokens_per_s
+//   ratio_to_baseline, loss_fraction                      steps a second; one is 1 less the other
 //   stall_p99_us, late_fraction                           of all rounds: of steps and layers
 //   nvme_reads_per_token, device_reads_per_s              of the bare device, 128 under way
 //   device_bound_tokens_per_s                             the one over the other; absent if nothing
