@@ -1,7 +1,6 @@
 #include "tests/bench/worker_bench.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
