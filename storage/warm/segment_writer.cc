@@ -26,8 +26,8 @@ struct Contender {
 
 // What is to be expected of those that have to go if only the `room` most worthy groups of these
 // levels stay.
-template <typename LevelCounts>
-double UsesLost(const LevelCounts& levels, size_t room) {
+//   levels: groups of each level
+double UsesLost(absl::Span<const uint32_t> levels, size_t room) {
   uint64_t groups = std::accumulate(levels.begin(), levels.end(), uint64_t{0});
   double uses = 0;
   for (uint8_t level = 0; groups > room; ++level) {

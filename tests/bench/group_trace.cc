@@ -25,20 +25,6 @@ constexpr uint64_t kHashSeed = 1;
 // Leaves numbers for a scan.
 constexpr uint64_t kMaxAccesses = uint64_t{1} << 31;
 
-absl::StatusOr<NgramHasher> LoadHasher(const GroupTraceOptions& options) {
-  const absl::StatusOr<HashConfig> config = LoadHashConfig(options.config);
-  if (!config.ok()) return config.status();
-  absl::StatusOr<std::vector<uint32_t>> map = LoadTokenMap(options.token_map);
-  if (!map.ok()) return map.status();
-  absl::StatusOr<NgramHasher> hasher = NgramHasher::Create(*config, *std::move(map));
-  if (!hasher.ok()) {
-    return absl::Status(
-        hasher.status().code(),
-        absl::StrCat(options.config, " with ", options.token_map, ": ", hasher.status().message()));
-  }
-  return hasher;
-}
-
 absl::StatusOr<size_t> FindLayer(const NgramHasher& hasher, const GroupTraceOptions& options) {
   if (!options.layer.has_value()) return 0;
   const auto& layers = hasher.layers();
@@ -124,6 +110,31 @@ class GroupNumberer {
 };
 
 }  // namespace
+
+GroupTraceOptions WithDefaults(GroupTraceOptions options) {
+  const std::string data = ENGRAM_TEST_DATA;
+  if (options.trace.empty()) {
+    options.trace = data + "/prose_excerpt.u32.zst";
+    if (options.docs.empty()) options.docs = data + "/prose_excerpt.docs.txt";
+  }
+  if (options.config.empty()) options.config = data + "/v41_config.json";
+  if (options.token_map.empty()) options.token_map = data + "/token_map.u32.zst";
+  return options;
+}
+
+absl::StatusOr<NgramHasher> LoadHasher(const GroupTraceOptions& options) {
+  const absl::StatusOr<HashConfig> config = LoadHashConfig(options.config);
+  if (!config.ok()) return config.status();
+  absl::StatusOr<std::vector<uint32_t>> map = LoadTokenMap(options.token_map);
+  if (!map.ok()) return map.status();
+  absl::StatusOr<NgramHasher> hasher = NgramHasher::Create(*config, *std::move(map));
+  if (!hasher.ok()) {
+    return absl::Status(
+        hasher.status().code(),
+        absl::StrCat(options.config, " with ", options.token_map, ": ", hasher.status().message()));
+  }
+  return hasher;
+}
 
 absl::StatusOr<GroupTrace> ReadGroupTrace(const GroupTraceOptions& options) {
   const absl::StatusOr<NgramHasher> hasher = LoadHasher(options);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/hash/ngram_hasher.h"
 #include "storage/placement/eviction_policy.h"
 
 namespace engram::bench {
@@ -27,6 +28,7 @@ struct GroupTrace {
   uint32_t groups() const { return static_cast<uint32_t>(keys.size()); }
 };
 
+// An empty trace, config or token_map is that of the tests' data; so are that trace's documents.
 struct GroupTraceOptions {
   std::string trace = {};  // see ReadTrace
   std::string docs = {};
@@ -37,8 +39,14 @@ struct GroupTraceOptions {
   std::optional<uint32_t> layer = {};  // a layer id of the config; none: its first
 };
 
+GroupTraceOptions WithDefaults(GroupTraceOptions options);
+
+// The hasher of the config with the token map. Returns what LoadHashConfig, LoadTokenMap and
+// NgramHasher do.
+absl::StatusOr<NgramHasher> LoadHasher(const GroupTraceOptions& options);
+
 // Groups are told apart by the 64-bit hash of their row ids.
-// Returns what ReadTrace, LoadHashConfig, LoadTokenMap and NgramHasher do, and INVALID_ARGUMENT if
+// Returns what ReadTrace and LoadHasher do, and INVALID_ARGUMENT if
 // the config lacks the layer, or the traces are too long to number their groups in 32 bits.
 absl::StatusOr<GroupTrace> ReadGroupTrace(const GroupTraceOptions& options);
 

@@ -145,19 +145,23 @@ void AddScale(CLI::App* app, ScaleBenchOptions* options) {
   AddNumber(app, "--rounds", &options->rounds, "Rounds of all daemons in turn");
 }
 
-void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
-  GroupTraceOptions& trace = options->trace;
+void AddText(CLI::App* app, GroupTraceOptions* text) {
   app->add_option(
-      "--trace", trace.trace,
+      "--trace", text->trace,
       "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an excerpt "
       "of English manuals");
-  app->add_option("--docs", trace.docs, "Token counts of its documents, one a line");
+  app->add_option("--docs", text->docs, "Token counts of its documents, one a line");
+  app->add_option("--token-map", text->token_map, "Default: the one of DeepSeek-V3's tokenizer");
+}
+
+void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
+  GroupTraceOptions& trace = options->trace;
+  AddText(app, &trace);
   CLI::Option* seed = app->add_option("--seed-trace", trace.seed_trace,
                                       "What the caches live through beforehand; default: nothing");
   app->add_option("--seed-docs", trace.seed_docs, "Token counts of the documents in that")
       ->needs(seed);
   app->add_option("--config", trace.config, "A model's config.json; default: DeepSeek-V4.1's");
-  app->add_option("--token-map", trace.token_map, "Default: the one of DeepSeek-V3's tokenizer");
   app->add_option("--layer", trace.layer, "A layer id of the config; default: its first");
   app->add_option("--cache", options->cache,
                   "Slots as a share of the trace's distinct groups; several for a table")
@@ -171,12 +175,7 @@ void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
 
 void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
   AddDir(app, &options->dir);
-  app->add_option("--trace", options->trace,
-                  "Token ids, little-endian 32-bit, in a .u32 or .u32.zst file; default: an "
-                  "excerpt of English manuals");
-  app->add_option("--docs", options->docs, "Token counts of its documents, one a line");
-  app->add_option("--token-map", options->token_map,
-                  "Default: the one of DeepSeek-V3's tokenizer");
+  AddText(app, &options->text);
   AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of both layers together");
   app->add_option("--ram-share", options->ram_share, "Of these, RAM of the daemon; 1: all of them")
       ->capture_default_str();

@@ -186,17 +186,6 @@ absl::StatusOr<nlohmann::json> RunSize(const GroupTrace& trace,
   return json;
 }
 
-GroupTraceOptions WithDefaults(GroupTraceOptions options) {
-  const std::string data = ENGRAM_TEST_DATA;
-  if (options.trace.empty()) {
-    options.trace = data + "/prose_excerpt.u32.zst";
-    if (options.docs.empty()) options.docs = data + "/prose_excerpt.docs.txt";
-  }
-  if (options.config.empty()) options.config = data + "/v41_config.json";
-  if (options.token_map.empty()) options.token_map = data + "/token_map.u32.zst";
-  return options;
-}
-
 absl::Status CheckSizes(const GroupTrace& trace, const PlacementBenchOptions& options) {
   for (const double share : options.cache) {
     if (!(share > 0 && share <= 1)) {

@@ -13,7 +13,6 @@
 namespace engram::bench {
 
 struct PlacementBenchOptions {
-  // An empty trace, config or token_map is that of the tests' data; so are that trace's documents.
   GroupTraceOptions trace;
   std::vector<double> cache = {0.1};  // slots, as shares of the trace's distinct groups
   uint32_t scan_groups = 0;           // in the second half of the trace, never repeated; 0: no scan

@@ -8,6 +8,7 @@
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "storage/cold/page_layout.h"
 #include "storage/cold/page_reader.h"
 #include "storage/cold/segment_store.h"
 #include "storage/ram/group_hash.h"
@@ -76,8 +77,9 @@ absl::StatusOr<std::unique_ptr<WarmPlacement>> WarmPlacement::Create(const Group
                                                                      uint32_t ram_slots,
                                                                      uint64_t warm_slots) {
   const storage::TableSpec spec = SpecOf(trace);
-  const storage::SegmentShape shape = {
-      .row_bytes = 2 * kRowBytes, .pages = kSegmentBytes / 4096, .segments = 1};
+  const storage::SegmentShape shape = {.row_bytes = 2 * kRowBytes,
+                                       .pages = kSegmentBytes / storage::PageLayout::kBlockBytes,
+                                       .segments = 1};
   const uint64_t segments = (warm_slots + kSegmentRecords / 2) / kSegmentRecords;
   const storage::WarmTierOptions options = {
       .disk_bytes = (segments + 1) * shape.segment_disk_bytes(),

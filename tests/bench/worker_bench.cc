@@ -12,9 +12,7 @@
 #include "absl/time/clock.h"
 #include "client/checkpoint/checkpoint_writer.h"
 #include "client/engram_client.h"
-#include "client/hash/hash_config.h"
 #include "client/hash/ngram_hasher.h"
-#include "client/hash/token_map.h"
 #include "client/hash/trace.h"
 #include "tests/bench/bench_daemon.h"
 #include "tests/bench/cold_layout_tables.h"
@@ -60,7 +58,7 @@ class WorkerBench {
   absl::Status LoadText(const std::string& config);
   absl::Status StartDaemon(const std::string& checkpoint);
   absl::Status Connect(uint64_t shared_memory_bytes, size_t most_rows, Way* way);
-  absl::Status MeasureRounds(const WorkerPlan& plan, absl::Span<Way* const> ways);
+  absl::Status MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways);
   double LossOf(const Way& way) const { return 1 - MedianRatio(baseline_.step_us, way.step_us); }
   absl::Status AddDevice(nlohmann::json* json);
   absl::Status AddMax(nlohmann::json* json);
@@ -77,19 +75,14 @@ class WorkerBench {
   Way grpc_;
 };
 
-absl::Status WorkerBench::LoadText(const std::string& config_path) {
-  const std::string data = ENGRAM_TEST_DATA;
-  const bool own = options_.trace.empty();
-  auto trace = ReadTrace(own ? data + "/prose_excerpt.u32.zst" : options_.trace,
-                         own ? data + "/prose_excerpt.docs.txt" : options_.docs);
+absl::Status WorkerBench::LoadText(const std::string& config) {
+  GroupTraceOptions text = options_.text;
+  text.config = config;
+  text = WithDefaults(std::move(text));
+  auto trace = ReadTrace(text.trace, text.docs);
   if (!trace.ok()) return trace.status();
   trace_ = *std::move(trace);
-  const auto config = LoadHashConfig(config_path);
-  if (!config.ok()) return config.status();
-  auto map =
-      LoadTokenMap(options_.token_map.empty() ? data + "/token_map.u32.zst" : options_.token_map);
-  if (!map.ok()) return map.status();
-  auto hasher = NgramHasher::Create(*config, *std::move(map));
+  auto hasher = LoadHasher(text);
   if (!hasher.ok()) return hasher.status();
   hasher_ = *std::move(hasher);
   return absl::OkStatus();
@@ -144,8 +137,8 @@ absl::Status WorkerBench::SetUp() {
   return status;
 }
 
-absl::Status WorkerBench::MeasureRounds(const WorkerPlan& plan, absl::Span<Way* const> ways) {
-  worker_->SetSequences(plan.sequences);
+absl::Status WorkerBench::MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways) {
+  worker_->SetSequences(sequences);
   for (Way* way : ways) way->Forget();
   for (int round = 0; round < options_.rounds; ++round) {
     for (Way* way : ways) {
@@ -190,28 +183,27 @@ absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
 
 // Half as many sequences more each time.
 absl::Status WorkerBench::AddMax(nlohmann::json* json) {
-  double most = 0;
-  uint32_t sequences = 0;
-  WorkerPlan plan = options_.plan;
-  for (; plan.sequences <= plan.step_tokens; plan.sequences += (plan.sequences + 1) / 2) {
-    absl::Status status = MeasureRounds(plan, {&baseline_, &shm_});
+  double most_tokens = 0;
+  uint32_t most = 0;
+  const WorkerPlan& plan = options_.plan;
+  for (uint32_t n = plan.sequences; n <= plan.step_tokens; n += (n + 1) / 2) {
+    absl::Status status = MeasureRounds(n, {&baseline_, &shm_});
     if (!status.ok()) return status;
     if (LossOf(shm_) > kTolerableLoss) break;
-    most = Median(shm_.tokens_per_s);
-    sequences = plan.sequences;
+    most_tokens = Median(shm_.tokens_per_s);
+    most = n;
   }
-  (*json)["max_tokens_per_s_at_1pct_loss"] = most;
-  (*json)["max_sequences"] = sequences;
+  (*json)["max_tokens_per_s_at_1pct_loss"] = most_tokens;
+  (*json)["max_sequences"] = most;
   return absl::OkStatus();
 }
 
 absl::StatusOr<nlohmann::json> WorkerBench::Run() {
-  const auto reads = [&] { return daemon_->NvmeReads(); };
-  const absl::StatusOr<uint64_t> before = reads();
+  const absl::StatusOr<uint64_t> before = daemon_->NvmeReads();
   if (!before.ok()) return before.status();
-  absl::Status status = MeasureRounds(options_.plan, {&baseline_, &shm_, &grpc_});
+  absl::Status status = MeasureRounds(options_.plan.sequences, {&baseline_, &shm_, &grpc_});
   if (!status.ok()) return status;
-  const absl::StatusOr<uint64_t> after = reads();
+  const absl::StatusOr<uint64_t> after = daemon_->NvmeReads();
   if (!after.ok()) return after.status();
   nlohmann::json json = {{"table_bytes", options_.table_bytes},
                          {"ram_share", options_.ram_share},

@@ -7,15 +7,14 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "tests/bench/group_trace.h"
 #include "tests/bench/paced_worker.h"
 
 namespace engram::bench {
 
 struct WorkerBenchOptions {
-  std::string dir;    // for four times table_bytes, removed at the end; empty: below TMPDIR
-  std::string trace;  // see ReadTrace; empty: an excerpt of the tests' data, and its documents
-  std::string docs;
-  std::string token_map;                     // empty: that of the tests' data
+  std::string dir;         // for four times table_bytes, removed at the end; empty: below TMPDIR
+  GroupTraceOptions text;  // its trace, docs and token_map; the config is the checkpoint's
   uint64_t table_bytes = uint64_t{1} << 30;  // of both layers together
   double ram_share = 0.1;                    // of that; 1: all rows are in RAM
   uint64_t warm_up_tokens = 200'000;         // of the trace, fetched before
