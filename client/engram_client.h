@@ -69,8 +69,9 @@ struct TableSpec {
   std::vector<uint32_t> orders;
 };
 
-// Where a group was found. The numbers are those of engram.v1.Tier.
-enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
+// Where a group was found. kAbsent: it was not there at the deadline. The numbers are those of
+// engram.v1.Tier.
+enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3, kAbsent = 4 };
 
 struct FetchOptions {
   // When to give up: past it the fetch fails with DEADLINE_EXCEEDED.
@@ -80,6 +81,14 @@ struct FetchOptions {
   absl::Time needed_at = absl::InfiniteFuture();
   // out: [groups], the tier each group was found in; empty if not wanted. Must live as `rows`.
   absl::Span<Tier> tiers = {};
+  // At the deadline the fetch ends well with what the daemon has by then. `tiers`, which it needs,
+  // says kAbsent of the groups that are not there; all bytes of their rows are 0xFF, which is no
+  // number in any format of floats. Those are read on, and are there the next time if that is soon.
+  // Without it, a fetch has all of its rows or fails.
+  bool partial = false;
+  // A part of something long, as a prompt that is read in chunks: the daemon lets fetches without
+  // this overtake it, but for a share of the disk that it keeps.
+  bool bulk = false;
 };
 
 class FetchCall;  // fetch_call.h
@@ -142,6 +151,14 @@ class Table {
   // write to: that fetch failed with UNAVAILABLE, and the buffer is good for nothing any more.
   virtual Ticket Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                         const FetchOptions& options = {}) = 0;
+
+  // A hint that these rows will be fetched soon, as of draft tokens or a known prompt. The daemon
+  // reads them behind all else, as far as it has room for them; no rows of fetches give way. Sends
+  // it, and does not wait for it: whether it came to anything only Stats of the daemon tell.
+  //   row_ids: [groups x group_size], copied
+  //   INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED  as Submit
+  //   UNAVAILABLE  too many hints are under way, or the daemon is not there
+  virtual absl::Status Prefetch(absl::Span<const uint32_t> row_ids) = 0;
 
   // Submit and Wait.
   absl::Status Fetch(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,

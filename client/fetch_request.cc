@@ -22,13 +22,15 @@ using Wire = google::protobuf::internal::WireFormatLite;
 
 static_assert(std::endian::native == std::endian::little, "row ids are sent as they are in memory");
 
+// An answer that is sent at the deadline has to come, from a daemon that may be busy.
+constexpr absl::Duration kPartialAnswerGrace = absl::Seconds(1);
+
 constexpr uint32_t kRowIdsTag =
     Wire::MakeTag(v1::FetchRequest::kRowIdsFieldNumber, Wire::WIRETYPE_LENGTH_DELIMITED);
 
 }  // namespace
 
-absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
-                           absl::Span<const std::byte> rows, absl::Span<const Tier> tiers) {
+absl::Status ValidateIds(const Table& table, absl::Span<const uint32_t> row_ids) {
   const TableSpec& spec = table.spec();
   const auto name = [&] { return absl::StrCat("table \"", table.name(), "\""); };
   if (row_ids.empty()) {
@@ -44,15 +46,6 @@ absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_id
         row_ids.size(), " row ids in one fetch are over the limit of ", table.max_fetch_rows(),
         " for rows of ", spec.row_bytes, " bytes: split the fetch"));
   }
-  if (const size_t needed = row_ids.size() * spec.row_bytes; rows.size() != needed) {
-    return absl::InvalidArgumentError(absl::StrCat("the output for rows has ", rows.size(),
-                                                   " bytes, and ", needed, " are needed"));
-  }
-  if (const size_t groups = row_ids.size() / spec.group_size;
-      !tiers.empty() && tiers.size() != groups) {
-    return absl::InvalidArgumentError(absl::StrCat("the output for tiers has ", tiers.size(),
-                                                   " entries, and ", groups, " are needed"));
-  }
   // The common case, all in range, is one pass without a branch.
   if (*std::max_element(row_ids.begin(), row_ids.end()) >= spec.rows) {
     const auto first =
@@ -62,6 +55,38 @@ absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_id
                                               ", which has ", spec.rows, " rows"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ValidateFetch(const Table& table, absl::Span<const uint32_t> row_ids,
+                           absl::Span<const std::byte> rows, const FetchOptions& options) {
+  const TableSpec& spec = table.spec();
+  if (absl::Status status = ValidateIds(table, row_ids); !status.ok()) return status;
+  if (const size_t needed = row_ids.size() * spec.row_bytes; rows.size() != needed) {
+    return absl::InvalidArgumentError(absl::StrCat("the output for rows has ", rows.size(),
+                                                   " bytes, and ", needed, " are needed"));
+  }
+  const size_t groups = row_ids.size() / spec.group_size;
+  if (!options.tiers.empty() && options.tiers.size() != groups) {
+    return absl::InvalidArgumentError(absl::StrCat("the output for tiers has ",
+                                                   options.tiers.size(), " entries, and ", groups,
+                                                   " are needed"));
+  }
+  if (options.partial && options.tiers.empty()) {
+    return absl::InvalidArgumentError(
+        "a fetch that takes a partial answer needs an output for tiers, which says what is absent");
+  }
+  return absl::OkStatus();
+}
+
+std::optional<uint64_t> MicrosecondsToDeadline(const FetchOptions& options) {
+  if (options.deadline == absl::InfiniteFuture()) return 0;
+  const int64_t left = absl::ToInt64Microseconds(options.deadline - absl::Now());
+  if (left > 0) return static_cast<uint64_t>(left);
+  return options.partial ? std::optional<uint64_t>(1) : std::nullopt;
+}
+
+absl::Time GiveUpAt(const FetchOptions& options) {
+  return options.partial ? options.deadline + kPartialAnswerGrace : options.deadline;
 }
 
 uint64_t MicrosecondsUntilNeeded(absl::Time needed_at) {

@@ -17,6 +17,8 @@ namespace engram {
 namespace {
 
 constexpr char kFetch[] = "/engram.v1.Engram/Fetch";
+// Hints that the daemon did not answer yet, as it does at once.
+constexpr size_t kMaxHints = 16;
 
 TableSpec FromProto(const v1::TableSpec& spec) {
   return {.rows = spec.rows(),
@@ -27,6 +29,10 @@ TableSpec FromProto(const v1::TableSpec& spec) {
           .scalar_scale = spec.scalar_scale(),
           .group_size = spec.group_size(),
           .orders = {spec.orders().begin(), spec.orders().end()}};
+}
+
+std::shared_ptr<FetchCall> NoFallback(absl::Span<const uint32_t> /*row_ids*/) {
+  return UnaryCall::Refused(absl::UnavailableError("the hint was lost on its way"));
 }
 
 absl::Status Receive(grpc::ByteBuffer* answer, absl::Span<std::byte> rows, absl::Span<Tier> tiers) {
@@ -60,6 +66,10 @@ RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels,
     head.set_report_tiers(report_tiers);
     fetcher->heads[report_tiers ? 1 : 0] = head.SerializeAsString();
   }
+  v1::FetchRequest prefetch_head;
+  *prefetch_head.mutable_table() = identity;
+  prefetch_head.set_prefetch(true);
+  fetcher->prefetch_head = prefetch_head.SerializeAsString();
   fetcher_ = std::move(fetcher);
   call_.version = identity.version();
   call_.name_bytes = static_cast<uint32_t>(std::min(identity.name().size(), shm::kMaxNameBytes));
@@ -85,16 +95,46 @@ std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::StartUnary(absl::Span<const
   const absl::Span<Tier> tiers = options.tiers;
   v1::FetchRequest of_this_call;
   of_this_call.set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
+  of_this_call.set_partial(options.partial);
+  of_this_call.set_bulk(options.bulk);
+  if (options.partial) of_this_call.set_deadline_us(*MicrosecondsToDeadline(options));
   const std::string head =
       absl::StrCat(heads[tiers.empty() ? 0 : 1], of_this_call.SerializeAsString());
   return UnaryCall::Start(
-      channels, kFetch, EncodeFetchRequest(head, row_ids).message, options.deadline,
+      channels, kFetch, EncodeFetchRequest(head, row_ids).message, GiveUpAt(options),
       [rows, tiers](grpc::ByteBuffer* answer) { return Receive(answer, rows, tiers); });
+}
+
+std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::StartPrefetch(
+    absl::Span<const uint32_t> row_ids) const {
+  return StreamCall::Start(streams->Next(0), prefetch_head, max_stream_fetches, row_ids, {}, {},
+                           NoFallback);
+}
+
+std::shared_ptr<FetchCall> RemoteTable::StartPrefetch(absl::Span<const uint32_t> row_ids) const {
+  auto link = memory_->Link();
+  if (link == nullptr) return fetcher_->StartPrefetch(row_ids);
+  shm::Call call = call_;
+  call.flags = shm::kPrefetch;
+  return SharedCall::Start(std::move(link), call, row_ids, {}, {}, NoFallback);
+}
+
+absl::Status RemoteTable::Prefetch(absl::Span<const uint32_t> row_ids) {
+  if (absl::Status status = ValidateIds(*this, row_ids); !status.ok()) return status;
+  absl::MutexLock lock(&mutex_);
+  while (!hints_.empty() && hints_.front().done()) hints_.pop_front();
+  auto call = hints_.size() < kMaxHints ? StartPrefetch(row_ids) : nullptr;
+  if (call == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("the hint was not sent: ", hints_.size(), " are not answered yet"));
+  }
+  hints_.emplace_back(std::move(call));
+  return absl::OkStatus();
 }
 
 Ticket RemoteTable::Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                            const FetchOptions& options) {
-  absl::Status status = ValidateFetch(*this, row_ids, rows, options.tiers);
+  absl::Status status = ValidateFetch(*this, row_ids, rows, options);
   if (status.ok() && memory_->Poisoned(rows)) {
     status = absl::FailedPreconditionError(
         "a daemon that hangs may write to this RowBuffer whenever it goes on: use another one");

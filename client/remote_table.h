@@ -5,10 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "client/channel_set.h"
 #include "client/engram_client.h"
@@ -33,6 +36,7 @@ class RemoteTable final : public Table {
 
   Ticket Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                 const FetchOptions& options) override;
+  absl::Status Prefetch(absl::Span<const uint32_t> row_ids) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // Fetches by gRPC. Shared with the fetches under way, which may outlive the table and come back
@@ -42,6 +46,7 @@ class RemoteTable final : public Table {
     std::shared_ptr<FetchStreams> streams;
     v1::TableIdentity identity;
     std::array<std::string, 2> heads;  // of requests without and with report_tiers
+    std::string prefetch_head;
     uint32_t max_stream_fetches = 0;
 
     // By a stream, or by a call of its own where none takes it just now.
@@ -50,13 +55,20 @@ class RemoteTable final : public Table {
     std::shared_ptr<FetchCall> StartUnary(absl::Span<const uint32_t> row_ids,
                                           absl::Span<std::byte> rows,
                                           const FetchOptions& options) const;
+    // By a stream; null if none takes it just now.
+    std::shared_ptr<FetchCall> StartPrefetch(absl::Span<const uint32_t> row_ids) const;
   };
+
+  // Null if no transport takes it just now.
+  std::shared_ptr<FetchCall> StartPrefetch(absl::Span<const uint32_t> row_ids) const;
 
   const std::shared_ptr<SharedMemory> memory_;
   const TableSpec spec_;
   const uint64_t max_fetch_rows_;
   std::shared_ptr<const GrpcFetcher> fetcher_;
   shm::Call call_ = {};  // of fetches by shared memory: the identity
+  absl::Mutex mutex_;
+  std::deque<Ticket> hints_ ABSL_GUARDED_BY(mutex_);  // not yet answered, oldest first
 };
 
 }  // namespace engram

@@ -37,28 +37,26 @@ std::shared_ptr<StreamCall> StreamCall::Start(std::shared_ptr<FetchStream> strea
                                               const FetchOptions& options, Fallback fallback) {
   std::shared_ptr<StreamCall> call(
       new StreamCall(std::move(stream), rows, options, std::move(fallback)));
-  return call->Send(head, max_owed, row_ids) ? call : nullptr;
+  return call->Send(head, max_owed, row_ids, options) ? call : nullptr;
 }
 
 StreamCall::StreamCall(std::shared_ptr<FetchStream> stream, absl::Span<std::byte> rows,
                        const FetchOptions& options, Fallback fallback)
     : rows_(rows),
       tiers_(options.tiers),
-      deadline_(options.deadline),
-      needed_at_(options.needed_at),
+      give_up_at_(GiveUpAt(options)),
       stream_(std::move(stream)),
       fallback_(std::move(fallback)) {}
 
-bool StreamCall::Send(absl::string_view head, size_t max_owed, absl::Span<const uint32_t> row_ids) {
+bool StreamCall::Send(absl::string_view head, size_t max_owed, absl::Span<const uint32_t> row_ids,
+                      const FetchOptions& options) {
+  const auto deadline_us = MicrosecondsToDeadline(options);
+  if (!deadline_us.has_value()) return false;
   v1::FetchRequest of_this_call;
-  if (deadline_ != absl::InfiniteFuture()) {
-    const int64_t left = absl::ToInt64Microseconds(deadline_ - absl::Now());
-    if (left <= 0) {
-      return false;
-    }
-    of_this_call.set_deadline_us(static_cast<uint64_t>(left));
-  }
-  of_this_call.set_needed_us(MicrosecondsUntilNeeded(needed_at_));
+  of_this_call.set_deadline_us(*deadline_us);
+  of_this_call.set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
+  of_this_call.set_partial(options.partial);
+  of_this_call.set_bulk(options.bulk);
   return stream_->Send(shared_from_this(), max_owed, [&](uint64_t ticket) {
     ticket_ = ticket;
     of_this_call.set_ticket(ticket);
@@ -102,10 +100,10 @@ absl::Status StreamCall::Wait() {
 
 void StreamCall::AwaitAnswer(absl::Time waiting_since) {
   {
-    const absl::Time until = std::min(deadline_, absl::Now() + kLongWait);
+    const absl::Time until = std::min(give_up_at_, absl::Now() + kLongWait);
     absl::MutexLock lock(&mutex_);
     if (mutex_.AwaitWithDeadline(absl::Condition(this, &StreamCall::Over), until) ||
-        absl::Now() >= deadline_) {
+        absl::Now() >= give_up_at_) {
       return;
     }
   }
@@ -123,7 +121,7 @@ bool StreamCall::done() {
   }
   {
     absl::MutexLock lock(&mutex_);
-    if (!Over() && absl::Now() >= deadline_) {
+    if (!Over() && absl::Now() >= give_up_at_) {
       GiveUp(absl::DeadlineExceededError("the deadline passed before the daemon answered"));
     }
     if (state_ != State::kLost) {

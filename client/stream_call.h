@@ -53,7 +53,8 @@ class StreamCall final : public FetchCall,
   StreamCall(std::shared_ptr<FetchStream> stream, absl::Span<std::byte> rows,
              const FetchOptions& options, Fallback fallback);
 
-  bool Send(absl::string_view head, size_t max_owed, absl::Span<const uint32_t> row_ids);
+  bool Send(absl::string_view head, size_t max_owed, absl::Span<const uint32_t> row_ids,
+            const FetchOptions& options);
   // Waits for a while, and sees to it that this does not happen for ever.
   void AwaitAnswer(absl::Time waiting_since);
   // Ends the fetch if it was not answered yet; then an answer goes nowhere.
@@ -68,8 +69,7 @@ class StreamCall final : public FetchCall,
 
   const absl::Span<std::byte> rows_;
   const absl::Span<Tier> tiers_;
-  const absl::Time deadline_;
-  const absl::Time needed_at_;
+  const absl::Time give_up_at_;
   // Until Close: the last to hold them, and with them the channels, must be no thread of gRPC's.
   std::shared_ptr<FetchStream> stream_;
   Fallback fallback_;

@@ -36,7 +36,7 @@ namespace engram::shm {
 // Its first byte tells the connection of a client that attaches from one of gRPC, which begins with
 // "PRI".
 inline constexpr char kMagic[8] = {'E', 'N', 'G', 'R', 'A', 'M', 'S', 'M'};
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 inline constexpr uint32_t kMaxSlots = 128;
 inline constexpr size_t kPageBytes = 4096;
@@ -69,6 +69,12 @@ struct Control {
   alignas(64) std::atomic<uint32_t> awake;
 };
 
+// Bits of Call.flags: the fields of engram.v1.FetchRequest of these names. A partial answer needs
+// tiers; a prefetch has neither rows nor tiers.
+inline constexpr uint32_t kPartial = 1;
+inline constexpr uint32_t kBulk = 2;
+inline constexpr uint32_t kPrefetch = 4;
+
 // What is asked for: see engram.v1.FetchRequest. Offsets are from the region's start.
 struct Call {
   uint64_t version;
@@ -80,6 +86,7 @@ struct Call {
   uint64_t tiers_bytes;
   uint64_t deadline_us;  // from now; 0: none
   uint64_t needed_us;    // as FetchRequest has it
+  uint32_t flags;
   uint32_t ids;
   uint32_t name_bytes;
   char name[kMaxNameBytes];

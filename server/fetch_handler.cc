@@ -1,5 +1,6 @@
 #include "server/fetch_handler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -108,15 +109,41 @@ absl::Status FetchHandler::Prepare(Pending* pending) {
   pending->block->size = ids.size() * spec.row_bytes;
   pending->block->rows = std::make_unique_for_overwrite<std::byte[]>(pending->block->size);
   pending->block->grant = std::move(admitted->grant);
-  if (pending->request.report_tiers()) {
+  if (pending->request.report_tiers() || pending->request.partial()) {
     pending->tiers.resize(ids.size() / spec.group_size);
   }
   pending->table = std::move(admitted->table);
   return absl::OkStatus();
 }
 
+absl::Status FetchHandler::Prefetch(absl::string_view name, uint64_t version,
+                                    absl::string_view digest,
+                                    absl::Span<const storage::RowId> row_ids) {
+  const auto admitted = Admit(name, version, digest, row_ids.size());
+  return admitted.ok() ? store_->Prefetch(admitted->table, row_ids) : admitted.status();
+}
+
+void FetchHandler::StartPrefetch(const v1::FetchRequest& request, Reply reply) {
+  const v1::TableIdentity& identity = request.table();
+  absl::Status status =
+      Prefetch(identity.name(), identity.version(), identity.digest(),
+               {request.row_ids().data(), static_cast<size_t>(request.row_ids_size())});
+  if (!status.ok()) {
+    std::move(reply)(std::move(status));
+    return;
+  }
+  v1::FetchResponse response;
+  response.set_ticket(request.ticket());
+  const grpc::Slice slice(response.SerializeAsString());
+  std::move(reply)(grpc::ByteBuffer(&slice, 1));
+}
+
 void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline,
                          std::shared_ptr<storage::CancelFlag> cancelled, Reply reply) {
+  if (request.prefetch()) {
+    StartPrefetch(request, std::move(reply));
+    return;
+  }
   auto pending = std::make_unique<Pending>();
   pending->request = std::move(request);
   pending->cancelled = std::move(cancelled);
@@ -131,8 +158,10 @@ void FetchHandler::Start(v1::FetchRequest request, absl::Time deadline,
       .rows = {fetch.block->rows.get(), fetch.block->size},
       .tiers = {reinterpret_cast<storage::Tier*>(pending->tiers.data()), fetch.tiers.size()},
       .needed_at = NeededAt(fetch.request.needed_us()),
-      .deadline = deadline,
-      .cancelled = fetch.cancelled.get()};
+      .deadline = std::min(deadline, FromNow(fetch.request.deadline_us())),
+      .cancelled = fetch.cancelled.get(),
+      .partial = fetch.request.partial(),
+      .bulk = fetch.request.bulk()};
   Fetch(options, [pending = std::move(pending),
                   reply = std::move(reply)](absl::Status status) mutable {
     if (!status.ok()) {

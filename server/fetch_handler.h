@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "engram/v1/engram.pb.h"
 #include "server/in_flight_limit.h"
 #include "storage/tiered_store.h"
@@ -55,8 +56,14 @@ class FetchHandler {
   // As TieredStore::Fetch. Rows that cannot be read are logged.
   void Fetch(const storage::FetchOptions& options, storage::FetchDone done);
 
+  // As TieredStore::Prefetch.
+  //   as Admit, and OUT_OF_RANGE
+  absl::Status Prefetch(absl::string_view name, uint64_t version, absl::string_view digest,
+                        absl::Span<const storage::RowId> row_ids);
+
   // Checks the request and starts it. `reply` is called before this returns if every row was in RAM
   // or the request is refused; otherwise by another thread.
+  //   deadline: of the call; the request may have an earlier one
   //   cancelled: may be set at any time, and is kept until `reply` was called
   void Start(v1::FetchRequest request, absl::Time deadline,
              std::shared_ptr<storage::CancelFlag> cancelled, Reply reply);
@@ -75,6 +82,7 @@ class FetchHandler {
  private:
   struct Pending;
   absl::Status Prepare(Pending* pending);
+  void StartPrefetch(const v1::FetchRequest& request, Reply reply);
 
   storage::TieredStore* const store_;
   const std::shared_ptr<InFlightLimit> in_flight_;

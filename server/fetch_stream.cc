@@ -81,7 +81,6 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
   // Returns false if the stream has ended, and perhaps finished, too: no fetch may outlive it.
   bool StartFetch(v1::FetchRequest request) {
     const uint64_t ticket = request.ticket();
-    const absl::Time deadline = FromNow(request.deadline_us());
     auto cancelled = std::make_shared<storage::CancelFlag>(0);
     {
       absl::MutexLock lock(&mutex_);
@@ -92,7 +91,7 @@ class FetchStreams::Stream final : public FetchStreams::Reactor {
       under_way_.emplace(ticket, cancelled);
     }
     streams_->handler_->Start(
-        std::move(request), deadline, std::move(cancelled),
+        std::move(request), absl::InfiniteFuture(), std::move(cancelled),
         [this, ticket](absl::StatusOr<grpc::ByteBuffer> answer) {
           Answer(ticket, answer.ok() ? *std::move(answer) : EncodeError(ticket, answer.status()));
         });

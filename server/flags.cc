@@ -126,6 +126,10 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
           "Disk, in the data directory, for n-grams too cold for RAM and used more than others, "
           "stored whole so that one read brings all rows; 0 for none, e.g. 100GiB [0]")
       ->group(group);
+  AddSize(app, "--prefetch-memory", &options->prefetch_bytes,
+          "Memory, beside the RAM budget, of n-grams that workers announced and did not fetch yet; "
+          "half as much again while they are read; 0 to ignore such hints [64MiB]")
+      ->group(group);
   app->add_option("--ram-whole", options->whole_tables,
                   "A table held whole in RAM if it fits the budget, by name; '*' for all; may be "
                   "given more than once")

@@ -31,6 +31,13 @@ void ToProto(v1::Tier tier, const storage::TierStats& stats, v1::TierStats* mess
   ToProto(stats.read_latency, message->mutable_read_latency());
 }
 
+void ToProto(const storage::PrefetchStats& stats, v1::PrefetchStats* message) {
+  message->set_accepted(stats.accepted);
+  message->set_dropped(stats.dropped);
+  message->set_used(stats.used);
+  message->set_wasted(stats.wasted);
+}
+
 void ToProto(const storage::OrderUsage& usage, v1::OrderUsage* message) {
   message->set_order(usage.order);
   message->set_uses(usage.uses);
@@ -134,6 +141,9 @@ void ToProto(const storage::TableStats& stats, v1::TableStats* message) {
   message->set_fetches_on_time(stats.fetches_on_time);
   message->set_fetches_late(stats.fetches_late);
   message->set_wasted_reads(stats.wasted_reads);
+  message->set_partial_answers(stats.partial_answers);
+  message->set_absent_groups(stats.absent_groups);
+  ToProto(stats.prefetch, message->mutable_prefetch());
   message->set_groups(stats.groups);
   ToProto(v1::TIER_RAM, stats.ram, message->add_tiers());
   ToProto(v1::TIER_WARM, stats.warm, message->add_tiers());

@@ -105,6 +105,15 @@ struct TierStats {
   LatencyStats read_latency{};
 };
 
+// Groups that were announced, or read on after a partial answer; those that RAM held anyway count
+// nowhere.
+struct PrefetchStats {
+  uint64_t accepted = 0;  // read, or being read
+  uint64_t dropped = 0;   // not read, as there were too many
+  uint64_t used = 0;      // of those that were read: fetched since
+  uint64_t wasted = 0;    // given up for others before they were fetched
+};
+
 struct TableStats {
   TableIdentity identity;
   TableSpec spec;
@@ -115,6 +124,9 @@ struct TableStats {
   uint64_t fetches_on_time = 0;      // of those answered: when their rows were needed, or before
   uint64_t fetches_late = 0;         // after that, or not, for their deadline passed
   uint64_t wasted_reads = 0;         // for fetches that were cancelled, or whose deadline passed
+  uint64_t partial_answers = 0;      // of fetches_late: with what was there
+  uint64_t absent_groups = 0;        // that these lacked
+  PrefetchStats prefetch{};
   uint64_t groups = 0;
   TierStats ram;
   TierStats warm;  // what it holds now; counters of all the warm tiers that the table has had

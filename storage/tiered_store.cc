@@ -21,6 +21,8 @@ constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
 constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
 constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
 constexpr absl::Duration kBalancePeriod = absl::Seconds(30);
+// Of fetches that were answered in part, as long as the rest is being read: several of the largest.
+constexpr uint64_t kLateBytes = uint64_t{256} << 20;
 
 // What an option says of a table: its default where it is not named.
 template <typename Value>
@@ -58,6 +60,9 @@ TieredStoreImpl::TieredStoreImpl(const StoreOptions& options, std::unique_ptr<Re
       hot_({.folder = options.data_dir + "/hot",
             .period = options.hot_set_period,
             .image_bytes_per_s = options.hot_image_bytes_per_s}),
+      prefetch_budget_(std::make_shared<ByteBudget>(options.prefetch_bytes)),
+      late_budget_(kLateBytes),
+      prefetcher_(options.prefetch_bytes / 2, &scheduler_),
       scheduler_(options.io_threads) {}
 
 absl::Status TieredStoreImpl::Init(const DatabaseConfig& config) {
@@ -166,7 +171,7 @@ void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTa
     if (whole.ok()) {
       WholeTable* const tier = whole->get();
       auto table = std::make_shared<TableVersion>(info, std::move(cold), *std::move(whole),
-                                                  current_warm, window);
+                                                  current_warm, window, prefetch_budget_);
       registry_.Add(table, info.published);
       loader_.Load(table, tier);
       return;
@@ -176,8 +181,8 @@ void TieredStoreImpl::Register(const CatalogEntry& entry, std::unique_ptr<ColdTa
   }
   auto cache = ram_.NewCache(info.spec, current_warm.get(),
                              ValueOf(options_.ram_shares, info.identity.name));
-  auto table =
-      std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), current_warm, window);
+  auto table = std::make_shared<TableVersion>(info, std::move(cold), std::move(cache), current_warm,
+                                              window, prefetch_budget_);
   registry_.Add(table, info.published);
   hot_.Add(entry.uid, table);
 }
@@ -224,12 +229,26 @@ void TieredStoreImpl::Fetch(const FetchOptions& options, FetchDone done) {
         absl::InvalidArgumentError(absl::StrCat("the output for tiers has ", options.tiers.size(),
                                                 " entries, and ", groups, " are needed"));
   }
+  if (status.ok() && options.partial && options.tiers.empty()) {
+    status = absl::InvalidArgumentError(
+        "a fetch that takes a partial answer needs an output for tiers, which says what is absent");
+  }
   if (!status.ok()) {
     static_cast<TableVersion&>(*options.table).CountError();
     std::move(done)(std::move(status));
     return;
   }
-  RunFetch(options, std::move(done), &scheduler_);
+  RunFetch(options, std::move(done),
+           {.scheduler = &scheduler_,
+            .timer = &timer_,
+            .prefetcher = &prefetcher_,
+            .late_budget = &late_budget_});
+}
+
+absl::Status TieredStoreImpl::Prefetch(const TableRef& table, absl::Span<const RowId> row_ids) {
+  if (absl::Status status = ValidateIds(*table, row_ids); !status.ok()) return status;
+  prefetcher_.Prefetch(std::static_pointer_cast<TableVersion>(table), row_ids);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TableInfo> TieredStoreImpl::Publish(absl::string_view name, uint64_t version) {

@@ -22,7 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "storage/cold/stop_condition.h"
+#include "storage/cold/read_terms.h"
 #include "storage/import/import_options.h"
 #include "storage/io/read_engine.h"
 #include "storage/placement/known_groups.h"
@@ -43,8 +43,12 @@ class Table {
 using TableRef = std::shared_ptr<Table>;
 
 // Where a group was found: RAM includes an earlier place in the same fetch, and another fetch that
-// was reading it. The numbers are those of engram.v1.Tier.
-enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3 };
+// was reading it. kAbsent: it was not there at the deadline. The numbers are those of
+// engram.v1.Tier.
+enum class Tier : uint8_t { kRam = 1, kWarm = 2, kCold = 3, kAbsent = 4 };
+
+// What the rows of an absent group are filled with: no number in any format of floats.
+inline constexpr std::byte kAbsentByte{0xFF};
 
 struct StoreOptions {
   std::string data_dir;  // created if absent; one store at a time
@@ -70,6 +74,9 @@ struct StoreOptions {
   // sequence: they take the RAM budget once more on disk, twice for a moment. 0: they are not, and
   // a restart reads each row where it is.
   uint64_t hot_image_bytes_per_s = 16'000'000;
+  // Most memory of groups that were prefetched and not fetched yet, beside the RAM budget; half as
+  // much again of those that are being read. 0: hints do nothing.
+  uint64_t prefetch_bytes = uint64_t{64} << 20;
   int io_threads = 4;
   ReadEngineOptions read_engine{};
 };
@@ -92,6 +99,12 @@ struct FetchOptions {
   // When to give up.
   absl::Time deadline = absl::InfiniteFuture();
   const CancelFlag* cancelled = nullptr;  // likewise, once it is not 0; null: never
+  // At the deadline the fetch ends well with what is there. `tiers`, which it needs, says kAbsent
+  // of the groups that are not, and their rows are all kAbsentByte. Those are read on as by
+  // Prefetch.
+  bool partial = false;
+  // Others go first, but for one I/O thread, and its reads leave room for theirs.
+  bool bulk = false;
 };
 using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;
 
@@ -140,6 +153,13 @@ class TieredStore {
   //   CANCELLED                       options.cancelled was set before that
   //   DATA_LOSS                       disk error or checksum mismatch; names a row
   virtual void Fetch(const FetchOptions& options, FetchDone done) = 0;
+
+  // A hint that groups will be fetched soon. Returns at once; those that RAM does not hold are read
+  // behind all else and kept beside the RAM tier until they are fetched. They push out none but the
+  // oldest of their kind, and are dropped where too many are to be read already.
+  //   row_ids: [groups x group_size], copied
+  //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds
+  virtual absl::Status Prefetch(const TableRef& table, absl::Span<const RowId> row_ids) = 0;
 
   // Imports what `options` select, all of it or nothing. Returns what was imported.
   // `progress` is called by the importing thread, about four times a second and when the rows of a

@@ -17,12 +17,15 @@
 #include "storage/catalog/catalog.h"
 #include "storage/cold/database.h"
 #include "storage/cold/database_impl.h"
+#include "storage/fetch/deadline_timer.h"
 #include "storage/fetch/hot_sets.h"
 #include "storage/fetch/io_scheduler.h"
 #include "storage/fetch/placement_thread.h"
+#include "storage/fetch/prefetcher.h"
 #include "storage/fetch/whole_table_loader.h"
 #include "storage/import/row_source.h"
 #include "storage/io/read_engine.h"
+#include "storage/ram/byte_budget.h"
 #include "storage/ram/ram_tiers.h"
 #include "storage/table_registry.h"
 #include "storage/tiered_store.h"
@@ -43,6 +46,7 @@ class TieredStoreImpl final : public TieredStore {
   absl::StatusOr<TableRef> Resolve(absl::string_view name, uint64_t version,
                                    absl::string_view digest) override;
   void Fetch(const FetchOptions& options, FetchDone done) override;
+  absl::Status Prefetch(const TableRef& table, absl::Span<const RowId> row_ids) override;
   absl::StatusOr<std::vector<TableInfo>> Import(
       const ImportOptions& options, std::function<bool(const ImportProgress&)> progress) override;
   absl::StatusOr<TableInfo> Publish(absl::string_view name, uint64_t version) override;
@@ -115,8 +119,12 @@ class TieredStoreImpl final : public TieredStore {
   WholeTableLoader loader_;
   absl::Mutex balance_mutex_;  // held by whoever changes shares of RAM
   bool rebalancing_ ABSL_GUARDED_BY(balance_mutex_) = false;
-  absl::Mutex pin_mutex_;      // held by whoever changes what is pinned, but for the start
-  HotSets hot_;                // saves what fetches left in RAM when these are over
+  absl::Mutex pin_mutex_;  // held by whoever changes what is pinned, but for the start
+  HotSets hot_;            // saves what fetches left in RAM when these are over
+  const std::shared_ptr<ByteBudget> prefetch_budget_;  // of groups that were prefetched
+  ByteBudget late_budget_;                             // of rows that may come after their fetch
+  DeadlineTimer timer_;
+  Prefetcher prefetcher_;
   IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use
   PlacementThread placement_;  // likewise
 

@@ -62,6 +62,13 @@ Json PlacementJson(const v1::TablePlacement& placement) {
           {"independent_groups", placement.independent_groups()}};
 }
 
+Json PrefetchJson(const v1::PrefetchStats& prefetch) {
+  return {{"accepted", prefetch.accepted()},
+          {"dropped", prefetch.dropped()},
+          {"used", prefetch.used()},
+          {"wasted", prefetch.wasted()}};
+}
+
 Json TableJson(const v1::TableStats& table) {
   Json json = ToJson(table.identity());
   json["published"] = table.published();
@@ -71,6 +78,9 @@ Json TableJson(const v1::TableStats& table) {
   json["fetches_on_time"] = table.fetches_on_time();
   json["fetches_late"] = table.fetches_late();
   json["wasted_reads"] = table.wasted_reads();
+  json["partial_answers"] = table.partial_answers();
+  json["absent_groups"] = table.absent_groups();
+  json["prefetch"] = PrefetchJson(table.prefetch());
   json["groups"] = table.groups();
   json["loading_groups_left"] = table.loading_groups_left();
   json["fetch_latency"] = LatencyJson(table.fetch_latency());

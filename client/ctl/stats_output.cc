@@ -100,6 +100,17 @@ void PrintTimeliness(const v1::TableStats& table, std::ostream& out) {
     out << "  reads wasted on fetches that were given up: " << FormatCount(table.wasted_reads())
         << "\n";
   }
+  if (table.partial_answers() > 0) {
+    out << "  partial answers: " << FormatCount(table.partial_answers())
+        << ", groups absent: " << FormatCount(table.absent_groups()) << "\n";
+  }
+  const v1::PrefetchStats& prefetch = table.prefetch();
+  if (prefetch.accepted() + prefetch.dropped() > 0) {
+    out << "  groups prefetched: " << FormatCount(prefetch.accepted())
+        << ", used: " << FormatCount(prefetch.used())
+        << ", wasted: " << FormatCount(prefetch.wasted())
+        << ", dropped: " << FormatCount(prefetch.dropped()) << "\n";
+  }
 }
 
 void PrintTable(const v1::TableStats& table, std::ostream& out) {

@@ -17,7 +17,7 @@ std::shared_ptr<SharedCall> SharedCall::Start(std::shared_ptr<SharedLink> link,
                                               const FetchOptions& options, Fallback fallback) {
   std::shared_ptr<SharedCall> call(
       new SharedCall(std::move(link), rows, options, std::move(fallback)));
-  return call->Submit(table, row_ids) ? call : nullptr;
+  return call->Submit(table, row_ids, options) ? call : nullptr;
 }
 
 SharedCall::SharedCall(std::shared_ptr<SharedLink> link, absl::Span<std::byte> rows,
@@ -25,12 +25,14 @@ SharedCall::SharedCall(std::shared_ptr<SharedLink> link, absl::Span<std::byte> r
     : link_(std::move(link)),
       rows_(rows),
       tiers_(options.tiers),
-      deadline_(options.deadline),
-      needed_at_(options.needed_at),
+      give_up_at_(GiveUpAt(options)),
       fallback_(std::move(fallback)),
       direct_(link_->heap()->Contains(rows)) {}
 
-bool SharedCall::Submit(shm::Call call, absl::Span<const uint32_t> row_ids) {
+bool SharedCall::Submit(shm::Call call, absl::Span<const uint32_t> row_ids,
+                        const FetchOptions& options) {
+  const auto deadline_us = MicrosecondsToDeadline(options);
+  if (!deadline_us.has_value()) return false;
   SharedHeap& heap = *link_->heap();
   const size_t staged = direct_ ? 0 : rows_.size();
   ids_count_ = row_ids.size();
@@ -46,14 +48,9 @@ bool SharedCall::Submit(shm::Call call, absl::Span<const uint32_t> row_ids) {
   call.rows_bytes = rows_.size();
   call.tiers_offset = answer_.offset() + staged;
   call.tiers_bytes = tiers_.size();
-  if (deadline_ != absl::InfiniteFuture()) {
-    const int64_t left = absl::ToInt64Microseconds(deadline_ - absl::Now());
-    if (left <= 0) {
-      return false;
-    }
-    call.deadline_us = static_cast<uint64_t>(left);
-  }
-  call.needed_us = MicrosecondsUntilNeeded(needed_at_);
+  call.deadline_us = *deadline_us;
+  call.needed_us = MicrosecondsUntilNeeded(options.needed_at);
+  call.flags |= (options.partial ? shm::kPartial : 0) | (options.bulk ? shm::kBulk : 0);
   const auto slot = link_->Submit(call);
   if (slot.has_value()) {
     slot_ = *slot;
@@ -68,7 +65,7 @@ absl::Status SharedCall::Wait() {
       break;
     }
     // The daemon keeps to the deadline, too, and what it writes to must not be touched before.
-    switch (link_->Await(slot_, direct_ ? absl::InfiniteFuture() : deadline_)) {
+    switch (link_->Await(slot_, direct_ ? absl::InfiniteFuture() : give_up_at_)) {
       case SharedLink::Progress::kDone:
         Collect();
         break;
@@ -87,7 +84,7 @@ bool SharedCall::done() {
   if (!status_.has_value() && other_ == nullptr) {
     const SharedLink::Progress progress = link_->Poll(slot_);
     if (progress == SharedLink::Progress::kPending) {
-      return !direct_ && (cancelled_ || absl::Now() >= deadline_);
+      return !direct_ && (cancelled_ || absl::Now() >= give_up_at_);
     }
     if (progress == SharedLink::Progress::kDone) {
       Collect();

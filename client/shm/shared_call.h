@@ -26,7 +26,7 @@ class SharedCall final : public FetchCall {
  public:
   // Starts a fetch that is known to be valid. Null if the link has no memory or slot left for it,
   // or its deadline has passed.
-  //   table: the call's identity; all else of it is filled in
+  //   table: the call's identity, and flags that the options do not have; all else is filled in
   static std::shared_ptr<SharedCall> Start(std::shared_ptr<SharedLink> link, const shm::Call& table,
                                            absl::Span<const uint32_t> row_ids,
                                            absl::Span<std::byte> rows, const FetchOptions& options,
@@ -42,7 +42,7 @@ class SharedCall final : public FetchCall {
              const FetchOptions& options, Fallback fallback);
 
   // Writes what is asked for to the heap and submits it; false if it has no room.
-  bool Submit(shm::Call call, absl::Span<const uint32_t> row_ids);
+  bool Submit(shm::Call call, absl::Span<const uint32_t> row_ids, const FetchOptions& options);
   // Ends the fetch as its slot did, or falls back.
   void Collect();
   void CollectLost();
@@ -54,8 +54,7 @@ class SharedCall final : public FetchCall {
   const std::shared_ptr<SharedLink> link_;
   const absl::Span<std::byte> rows_;
   const absl::Span<Tier> tiers_;
-  const absl::Time deadline_;
-  const absl::Time needed_at_;
+  const absl::Time give_up_at_;
   const Fallback fallback_;
   const bool direct_;  // the daemon writes to the caller's own memory
   size_t ids_count_ = 0;

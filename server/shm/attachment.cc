@@ -29,6 +29,7 @@ struct CallCopy {
     tiers_bytes = once.tiers_bytes;
     deadline_us = once.deadline_us;
     needed_us = once.needed_us;
+    flags = once.flags;
     ids = once.ids;
     const uint32_t name_bytes = once.name_bytes;
     name.assign(shared.name, std::min<size_t>(name_bytes, shm::kMaxNameBytes));
@@ -40,7 +41,7 @@ struct CallCopy {
 
   uint64_t version, ids_offset, rows_offset, rows_bytes, tiers_offset, tiers_bytes;
   uint64_t deadline_us, needed_us;
-  uint32_t ids;
+  uint32_t flags, ids;
   std::string name;
   std::string digest;
 };
@@ -101,9 +102,18 @@ absl::Status Attachment::Start(uint32_t slot) {
       return status;
     }
   }
+  if ((call.flags & ~(shm::kPartial | shm::kBulk | shm::kPrefetch)) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("flags ", call.flags, " have no meaning"));
+  }
   {
     absl::MutexLock lock(&mutex_);
     ++in_flight_;
+  }
+  if ((call.flags & shm::kPrefetch) != 0) {
+    std::vector<storage::RowId> copy(call.ids);
+    std::copy(ids->begin(), ids->end(), reinterpret_cast<std::byte*>(copy.data()));
+    Complete(slot, handler_->Prefetch(call.name, call.version, call.digest, copy));
+    return absl::OkStatus();
   }
   auto admitted = handler_->Admit(call.name, call.version, call.digest, call.ids);
   if (!admitted.ok()) {
@@ -120,7 +130,9 @@ absl::Status Attachment::Start(uint32_t slot) {
                    .tiers = {reinterpret_cast<storage::Tier*>(tiers->data()), tiers->size()},
                    .needed_at = NeededAt(call.needed_us),
                    .deadline = FromNow(call.deadline_us),
-                   .cancelled = &region_.slot(slot).cancelled},
+                   .cancelled = &region_.slot(slot).cancelled,
+                   .partial = (call.flags & shm::kPartial) != 0,
+                   .bulk = (call.flags & shm::kBulk) != 0},
                   [this, slot](absl::Status status) { Complete(slot, status); });
   return absl::OkStatus();
 }

@@ -22,7 +22,7 @@ class RocksColdTable final : public ColdTable {
         family_(std::move(family)),
         files_(std::move(files)) {}
 
-  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const StopCondition& stop,
+  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const ReadTerms& terms,
                         ColdReadStats* stats) override {
     const PageSource source = {.db = instance_->db(),
                                .family = family_->handle(),
@@ -30,7 +30,7 @@ class RocksColdTable final : public ColdTable {
                                .files = files_.get()};
     RowCopier copier(rows, layout_.row_bytes);
     PageReader reader(source, layout_, reads, &copier);
-    absl::Status status = reader.Run(stop);
+    absl::Status status = reader.Run(terms);
     *stats += reader.stats();
     return status;
   }

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/cold/page_layout.h"
-#include "storage/cold/stop_condition.h"
+#include "storage/cold/read_terms.h"
 #include "storage/table_spec.h"
 
 namespace engram::storage {
@@ -52,11 +52,11 @@ class ColdTable {
   // all below spec.rows. Blocks the calling thread, which keeps up to the engine's queue depth of
   // page reads in flight. Every page is checked against its checksum; one that fails is read once
   // more.
-  //   DEADLINE_EXCEEDED, CANCELLED  as StopCondition
+  //   DEADLINE_EXCEEDED, CANCELLED  as ReadTerms
   //   DATA_LOSS          names the first row that could not be read, and why
   //   RESOURCE_EXHAUSTED likewise: too many files are open
   virtual absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows,
-                                const StopCondition& stop, ColdReadStats* stats) = 0;
+                                const ReadTerms& terms, ColdReadStats* stats) = 0;
 
   // Calls `page` with the rows of every page in row order: first row id, and
   // [count x row_bytes] bytes that live for the call. Stops with CANCELLED when it returns false.

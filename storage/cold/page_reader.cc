@@ -1,5 +1,6 @@
 #include "storage/cold/page_reader.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -31,14 +32,15 @@ PageReader::PageReader(const PageSource& source, const PageLayout& layout,
              source.file_system->engine().options().queue_depth),
       window_(ahead_.capacity()) {}
 
-absl::Status PageReader::Run(const StopCondition& stop) {
+absl::Status PageReader::Run(const ReadTerms& terms) {
   for (;;) {
-    FillWindow();
-    const size_t count = ahead_.AwaitOldest(kRunPages);
+    const size_t max_in_flight = std::min(window_.size(), terms.MaxInFlight());
+    FillWindow(max_in_flight);
+    const size_t count = ahead_.AwaitOldest(std::clamp<size_t>(max_in_flight / 4, 1, kRunPages));
     if (count == 0) {
       return absl::OkStatus();
     }
-    if (auto status = stop.Check(); !status.ok()) return status;
+    if (auto status = terms.Check(); !status.ok()) return status;
     if (auto status = TakeOldest(count); !status.ok()) {
       return status;
     }
@@ -50,8 +52,9 @@ absl::Status PageReader::Run(const StopCondition& stop) {
   }
 }
 
-void PageReader::FillWindow() {
-  while (next_read_ < reads_.size() && !ahead_.full() && borrowing_ < kMaxBorrowing) {
+void PageReader::FillWindow(size_t max_in_flight) {
+  while (next_read_ < reads_.size() && ahead_.size() < max_in_flight && !ahead_.full() &&
+         borrowing_ < kMaxBorrowing) {
     const uint64_t number = layout_.page_of(reads_[next_read_].row_id);
     const uint64_t end_row = layout_.first_row(number) + layout_.rows_in(number);
     Page& page = window_[(oldest_ + ahead_.size()) % window_.size()];

@@ -14,8 +14,8 @@
 #include "storage/cold/direct_file_system.h"
 #include "storage/cold/page_layout.h"
 #include "storage/cold/read_ahead.h"
+#include "storage/cold/read_terms.h"
 #include "storage/cold/sst_map.h"
-#include "storage/cold/stop_condition.h"
 
 namespace engram::storage {
 
@@ -61,9 +61,9 @@ class PageReader {
   PageReader(const PageSource& source, const PageLayout& layout, absl::Span<const RowRead> reads,
              RowSink* sink);
 
-  // Reads every page once and hands its rows to the sink. Returns OK, what `stop` says, or what the
+  // Reads every page once and hands its rows to the sink. Returns OK, what `terms` say, or what the
   // sink returned.
-  absl::Status Run(const StopCondition& stop);
+  absl::Status Run(const ReadTerms& terms);
 
   ColdReadStats stats() const {
     const uint64_t reads = ahead_.reads() + read_again_;
@@ -83,8 +83,8 @@ class PageReader {
   // Pages in the window that may borrow, so that threads leave descriptors to each other.
   static constexpr size_t kMaxBorrowing = 16;
 
-  // Starts reads until the window is full or there are no pages left.
-  void FillWindow();
+  // Starts reads until so many are in flight, the window is full or there are no pages left.
+  void FillWindow(size_t max_in_flight);
 
   // Checks the `count` oldest pages of the window and hands on their rows.
   absl::Status TakeOldest(size_t count);

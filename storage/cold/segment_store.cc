@@ -87,7 +87,7 @@ class RocksSegmentStore final : public SegmentStore {
     return status;
   }
 
-  absl::Status Read(absl::Span<const RowRead> reads, const StopCondition& stop, RowSink* sink,
+  absl::Status Read(absl::Span<const RowRead> reads, const ReadTerms& terms, RowSink* sink,
                     ColdReadStats* stats) override {
     const std::shared_ptr<const SstMap> files = Files();
     PageReader reader({.db = instance_->db(),
@@ -95,7 +95,7 @@ class RocksSegmentStore final : public SegmentStore {
                        .file_system = instance_->file_system(),
                        .files = files.get()},
                       layout_, reads, sink);
-    absl::Status status = reader.Run(stop);
+    absl::Status status = reader.Run(terms);
     *stats += reader.stats();
     return status;
   }

@@ -51,8 +51,8 @@ class SegmentStore {
   // Reads rows, sorted by row id, and adds the cost to *stats. A segment that is replaced meanwhile
   // is read as it was or as it is, and while it is written not at all.
   //   DEADLINE_EXCEEDED, CANCELLED, or what the sink returned
-  virtual absl::Status Read(absl::Span<const RowRead> reads, const StopCondition& stop,
-                            RowSink* sink, ColdReadStats* stats) = 0;
+  virtual absl::Status Read(absl::Span<const RowRead> reads, const ReadTerms& terms, RowSink* sink,
+                            ColdReadStats* stats) = 0;
 
   virtual uint64_t disk_bytes() const = 0;
 };

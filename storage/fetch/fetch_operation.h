@@ -1,17 +1,28 @@
-// One fetch on its way through the tiers: RAM first, on the caller's thread; what is missing there
-// from the cold tier, on I/O threads; then into RAM, and back to the caller.
+// A fetch, from the ids to the rows.
 #ifndef ENGRAM_STORAGE_FETCH_FETCH_OPERATION_H_
 #define ENGRAM_STORAGE_FETCH_FETCH_OPERATION_H_
 
 #include "storage/fetch/io_scheduler.h"
-#include "storage/fetch/table_version.h"
 #include "storage/tiered_store.h"
 
 namespace engram::storage {
 
+class ByteBudget;
+class DeadlineTimer;
+class Prefetcher;
+
+// What fetches work with. All of it outlives them; fetches that ask for no partial answer need the
+// scheduler alone.
+struct FetchContext {
+  IoScheduler* scheduler = nullptr;
+  DeadlineTimer* timer = nullptr;
+  Prefetcher* prefetcher = nullptr;
+  ByteBudget* late_budget = nullptr;  // of rows that may come after a partial answer
+};
+
 // Runs a fetch whose ids and outputs were checked; `done` as TieredStore::Fetch.
 // options.table is a TableVersion.
-void RunFetch(const FetchOptions& options, FetchDone done, IoScheduler* scheduler);
+void RunFetch(const FetchOptions& options, FetchDone done, const FetchContext& context);
 
 }  // namespace engram::storage
 

@@ -2,7 +2,11 @@
 #ifndef ENGRAM_STORAGE_FETCH_IO_SCHEDULER_H_
 #define ENGRAM_STORAGE_FETCH_IO_SCHEDULER_H_
 
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -10,13 +14,19 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "storage/cold/read_terms.h"
 
 namespace engram::storage {
 
-// A fixed set of threads that run jobs, earliest deadline first. A deadline that is further away
-// than kPatience, or infinite, counts as if it were kPatience away, so that those who keep coming
-// with short ones cannot hold up a job forever. Equal deadlines go in the order of their
-// submission. Thread-safe.
+// What a job is for. Those of a lower class leave one thread, if there are several, to interactive
+// ones; a bulk job gets a thread nevertheless if none is running, and, of a single one, every other
+// turn. Hints are run while nothing else waits.
+enum class JobClass : uint8_t { kInteractive = 0, kBulk = 1, kHint = 2 };
+
+// A fixed set of threads that run jobs, by class, and in each the earliest deadline first. A
+// deadline that is further away than kPatience, or infinite, counts as if it were kPatience away,
+// so that those who keep coming with short ones cannot hold up a job forever. Equal deadlines go in
+// the order of their submission. Thread-safe.
 class IoScheduler {
  public:
   using Job = absl::AnyInvocable<void() &&>;
@@ -27,11 +37,20 @@ class IoScheduler {
   // Runs every job that was submitted, then stops the threads.
   ~IoScheduler();
 
-  void Submit(absl::Time deadline, Job job);
+  void Submit(JobClass job_class, absl::Time deadline, Job job);
 
   int threads() const { return static_cast<int>(threads_.size()); }
 
+  // At what pace a job of the class should read: bulk jobs and hints together keep few reads in
+  // flight for a while after an interactive job ran, so that the next one finds the device free.
+  // Null: as it likes. Lives as long as the scheduler.
+  const ReadPace* PaceOf(JobClass job_class) const {
+    return job_class == JobClass::kInteractive ? nullptr : &pace_;
+  }
+
  private:
+  static constexpr size_t kClasses = 3;
+
   struct Entry {
     absl::Time due;
     uint64_t sequence;
@@ -43,10 +62,42 @@ class IoScheduler {
     }
   };
 
-  void Run();
+  // The pace of jobs that are not interactive.
+  class Pace final : public ReadPace {
+   public:
+    size_t MaxInFlight() const override;
+    void NoteInteractive();
+    void SetJobs(size_t jobs) { jobs_.store(jobs, std::memory_order_relaxed); }
 
+   private:
+    std::atomic<int64_t> hurry_until_ns_{0};  // Unix time
+    std::atomic<size_t> jobs_{0};             // running, that keep to the pace
+  };
+
+  // One class: its jobs that wait, and how many run.
+  struct Queue {
+    std::vector<Entry> heap;
+    size_t running = 0;
+  };
+
+  void Run();
+  // The class whose job a free thread should run next, if any.
+  std::optional<JobClass> Next() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool AllDone() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  Job Take(JobClass job_class) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountRunning(JobClass job_class, bool begins) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Queue& queue(JobClass c) ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return queues_[static_cast<size_t>(c)];
+  }
+  const Queue& queue(JobClass c) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return queues_[static_cast<size_t>(c)];
+  }
+
+  const size_t thread_count_;
+  Pace pace_;
   absl::Mutex mutex_;
-  std::vector<Entry> heap_ ABSL_GUARDED_BY(mutex_);
+  std::array<Queue, kClasses> queues_ ABSL_GUARDED_BY(mutex_);
+  bool bulk_had_its_turn_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;  // constant after construction

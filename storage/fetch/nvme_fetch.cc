@@ -32,7 +32,6 @@ uint64_t DistinctRows(absl::Span<const RowRead> reads) {
 }  // namespace
 
 void NvmeFetch::Start() {
-  as_reader_ = {.deadline = due(), .groups = misses_.size()};
   if (options_.rows_are_shared) {
     own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
   }
@@ -50,6 +49,7 @@ void NvmeFetch::Start() {
 }
 
 void NvmeFetch::Begin() {
+  as_reader_.SetBegun();
   warm_ = table_.current_warm()->Get();
   std::vector<uint32_t> cold;
   for (const uint32_t miss : read_) {
@@ -157,10 +157,10 @@ void NvmeFetch::ReadPart(const Part& part) {
 }
 
 absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
-  if (auto status = stop().Check(); !status.ok()) return status;
+  if (auto status = MayBegin(); !status.ok()) return status;
   const absl::Time start = absl::Now();
   ColdReadStats stats;
-  absl::Status status = warm_->Read(reads, stop(), &stats);
+  absl::Status status = warm_->Read(reads, terms(), &stats);
   reads_made_.fetch_add(stats.reads, std::memory_order_relaxed);
   const auto found =
       std::count_if(reads.begin(), reads.end(), [](const WarmRead& read) { return read.found; });
@@ -169,10 +169,10 @@ absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
 }
 
 absl::Status NvmeFetch::ReadCold(absl::Span<const RowRead> reads) {
-  if (auto status = stop().Check(); !status.ok()) return status;
+  if (auto status = MayBegin(); !status.ok()) return status;
   const absl::Time start = absl::Now();
   ColdReadStats stats;
-  absl::Status status = table_.cold().ReadRows(reads, rows(), stop(), &stats);
+  absl::Status status = table_.cold().ReadRows(reads, rows(), terms(), &stats);
   reads_made_.fetch_add(stats.reads, std::memory_order_relaxed);
   table_.CountColdReads(stats, status.ok() ? DistinctRows(reads) : 0, absl::Now() - start);
   return status;
@@ -255,7 +255,7 @@ void NvmeFetch::Fail(const absl::Status& status) {
 }
 
 void NvmeFetch::AdmitToRam(std::vector<uint32_t> misses) {
-  if (misses.empty()) return;
+  if (misses.empty() || read_for_ == ReadFor::kPrefetch) return;
   if (own_rows_ == nullptr) {
     for (uint32_t& miss : misses) miss = misses_[miss];
     table_.ram().Admit(options_.row_ids, options_.rows.data(), misses);
@@ -282,6 +282,7 @@ void NvmeFetch::CopyOwnRows() const {
 }
 
 void NvmeFetch::CountEnd(const absl::Status& status) {
+  if (read_for_ != ReadFor::kFetch) return;
   const absl::Time end = absl::Now();
   if (status.ok()) {
     const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;

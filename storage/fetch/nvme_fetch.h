@@ -24,6 +24,16 @@
 
 namespace engram::storage {
 
+// Whom groups are read for.
+enum class ReadFor : uint8_t {
+  kFetch,
+  // A part of a fetch that counts for itself what becomes of it. What has begun by the deadline is
+  // finished after it.
+  kPart,
+  // Nobody yet: it is no use of the groups, and they are not offered to RAM.
+  kPrefetch,
+};
+
 // What the warm tier seems to have is read there, all else, at the same time, from the cold tier;
 // what was not in the warm tier after all follows in a second round. What another fetch is reading
 // is taken from there, or, if that comes to nothing, read in a last round. A group that occurs more
@@ -35,13 +45,18 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   // options.needed_at: InfiniteFuture if nobody knows
   // misses: groups, ascending, at least one;  start: when the fetch began
   NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
-            absl::Time start, IoScheduler* scheduler)
+            absl::Time start, IoScheduler* scheduler, ReadFor read_for = ReadFor::kFetch)
       : options_(options),
         table_(static_cast<TableVersion&>(*options.table)),
         scheduler_(scheduler),
+        read_for_(read_for),
+        job_class_(read_for == ReadFor::kPrefetch ? JobClass::kHint
+                   : options.bulk                 ? JobClass::kBulk
+                                                  : JobClass::kInteractive),
         done_(std::move(done)),
         misses_(std::move(misses)),
-        start_(start) {}
+        start_(start),
+        as_reader_(due(), misses_.size(), job_class_) {}
 
   // Finds out what has to be read, at once, so that fetches that follow know; and leaves all other
   // work to I/O threads: whoever called Fetch may have others to serve.
@@ -65,7 +80,8 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   // Runs `work` on an I/O thread; the fetch lives until then.
   template <typename Work>
   void Submit(Work work) {
-    scheduler_->Submit(due(), [self = shared_from_this(), work = std::move(work)] { work(); });
+    scheduler_->Submit(job_class_, due(),
+                       [self = shared_from_this(), work = std::move(work)] { work(); });
   }
 
   void ReadOrAwait(uint32_t miss);
@@ -92,7 +108,11 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
   absl::Time due() const { return std::min(options_.needed_at, options_.deadline); }
-  StopCondition stop() const { return {options_.deadline, options_.cancelled}; }
+  absl::Status MayBegin() const { return ReadTerms(options_.deadline, options_.cancelled).Check(); }
+  ReadTerms terms() const {
+    return {read_for_ == ReadFor::kPart ? absl::InfiniteFuture() : options_.deadline,
+            options_.cancelled, scheduler_->PaceOf(job_class_)};
+  }
   void CountEnd(const absl::Status& status);
   void AdmitToRam(std::vector<uint32_t> misses);
   void CopyRepeats() const;
@@ -114,10 +134,12 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   FetchOptions options_;
   TableVersion& table_;
   IoScheduler* const scheduler_;
+  const ReadFor read_for_;
+  const JobClass job_class_;
   FetchDone done_;
   const std::vector<uint32_t> misses_;  // groups, ascending
   const absl::Time start_;
-  ReadsUnderWay::Reader as_reader_{};
+  ReadsUnderWay::Reader as_reader_;
 
   // Indices of misses_, no group more than once beside the repeats.
   std::vector<Repeat> repeats_;

@@ -3,6 +3,7 @@
 #define ENGRAM_STORAGE_FETCH_READS_UNDER_WAY_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "storage/fetch/io_scheduler.h"
 #include "storage/table_spec.h"
 
 namespace engram::storage {
@@ -35,8 +37,17 @@ class ReadsUnderWay {
 
   // A fetch, as far as others have to know in order to wait for it. Named by its address.
   struct Reader {
-    absl::Time deadline;
-    size_t groups;  // that it reads or waits for
+    // groups: that it reads or waits for
+    Reader(absl::Time deadline_in, size_t groups_in, JobClass job_class_in)
+        : deadline(deadline_in), groups(groups_in), job_class(job_class_in) {}
+
+    // From now on its reads are waiting for nothing but the device.
+    void SetBegun() { begun.store(true, std::memory_order_relaxed); }
+
+    const absl::Time deadline;
+    const size_t groups;
+    const JobClass job_class;
+    std::atomic<bool> begun{false};
   };
 
   enum class Role : uint8_t {
@@ -45,11 +56,14 @@ class ReadsUnderWay {
     kReadsToo,  // another reads the group that should not be waited for; no End
   };
 
-  // One who waits for a reader that is due later would be late, and for one that is much larger
-  // would be slow.
+  // One who waits for a reader that is served later would be late, and for one that is much larger
+  // would be slow. Hints are small, and waited for once they are being read.
   static bool MayWaitFor(const Reader& reader, const Reader& waiter) {
-    return reader.deadline <= waiter.deadline &&
-           reader.groups <= std::max(kSmallFetch, kMaxTimesLarger * waiter.groups);
+    if (reader.groups > std::max(kSmallFetch, kMaxTimesLarger * waiter.groups)) return false;
+    if (reader.job_class == JobClass::kHint && reader.begun.load(std::memory_order_relaxed)) {
+      return true;
+    }
+    return reader.job_class <= waiter.job_class && reader.deadline <= waiter.deadline;
   }
 
   // What becomes of a group that `fetch` did not find in RAM.

@@ -16,6 +16,9 @@ TableStats TableVersion::Stats() const {
   stats.fetches_on_time = fetches_on_time_.load(std::memory_order_relaxed);
   stats.fetches_late = fetches_late_.load(std::memory_order_relaxed);
   stats.wasted_reads = wasted_reads_.load(std::memory_order_relaxed);
+  stats.partial_answers = partial_answers_.load(std::memory_order_relaxed);
+  stats.absent_groups = absent_groups_.load(std::memory_order_relaxed);
+  stats.prefetch = prefetched_.Stats();
   stats.groups = groups;
   stats.ram = {.rows = ram.rows,
                .bytes = ram.bytes,

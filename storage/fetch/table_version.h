@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "storage/cold/cold_tier.h"
+#include "storage/fetch/prefetched_groups.h"
 #include "storage/fetch/reads_under_way.h"
 #include "storage/latency_histogram.h"
 #include "storage/placement/traffic_meter.h"
@@ -27,11 +28,14 @@ class TableVersion final : public Table {
  public:
   // current_warm: what `ram` knows as the tier below it
   // window: what a fetch may take without anybody waiting for it
+  // prefetch_budget: of groups that are prefetched; null: none are
   TableVersion(TableInfo info, std::unique_ptr<ColdTable> cold, std::unique_ptr<RamTier> ram,
                std::shared_ptr<CurrentWarmTier> current_warm = std::make_shared<CurrentWarmTier>(),
-               absl::Duration window = absl::ZeroDuration())
+               absl::Duration window = absl::ZeroDuration(),
+               std::shared_ptr<ByteBudget> prefetch_budget = nullptr)
       : info_(std::move(info)),
         window_(window),
+        prefetched_(info_.spec, std::move(prefetch_budget)),
         cold_(std::move(cold)),
         current_warm_(std::move(current_warm)),
         ram_(std::move(ram)) {}
@@ -43,6 +47,7 @@ class TableVersion final : public Table {
   RamTier& ram() { return *ram_; }
   const std::shared_ptr<CurrentWarmTier>& current_warm() { return current_warm_; }
   ReadsUnderWay& reads_under_way() { return reads_under_way_; }
+  PrefetchedGroups& prefetched() { return prefetched_; }
 
   absl::Duration window() const { return window_; }
 
@@ -61,6 +66,11 @@ class TableVersion final : public Table {
     disk_fetches_.fetch_add(1, std::memory_order_relaxed);
     const int64_t late_ns = absl::ToInt64Nanoseconds(duration - window_);
     if (late_ns > 0) stall_ns_.fetch_add(static_cast<uint64_t>(late_ns), std::memory_order_relaxed);
+  }
+  // An answer at a deadline, without so many groups.
+  void CountPartialAnswer(uint64_t absent_groups) {
+    partial_answers_.fetch_add(1, std::memory_order_relaxed);
+    absent_groups_.fetch_add(absent_groups, std::memory_order_relaxed);
   }
   void CountError() { fetch_errors_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -122,6 +132,7 @@ class TableVersion final : public Table {
 
   const TableInfo info_;
   const absl::Duration window_;
+  PrefetchedGroups prefetched_;
   const std::unique_ptr<ColdTable> cold_;
   const std::shared_ptr<CurrentWarmTier> current_warm_;
   const std::unique_ptr<RamTier> ram_;
@@ -133,6 +144,8 @@ class TableVersion final : public Table {
   std::atomic<uint64_t> fetches_on_time_{0};
   std::atomic<uint64_t> fetches_late_{0};
   std::atomic<uint64_t> wasted_reads_{0};
+  std::atomic<uint64_t> partial_answers_{0};
+  std::atomic<uint64_t> absent_groups_{0};
   std::atomic<uint64_t> disk_fetches_{0};
   std::atomic<uint64_t> stall_ns_{0};
   std::atomic<uint64_t> groups_{0};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "storage/placement/eviction_policy.h"
@@ -56,6 +57,7 @@ class GroupCache : public RamTier, private RamShare {
              absl::Span<const uint32_t> groups) override;
   RestoreCounts Restore(absl::Span<const RowId> row_ids, const std::byte* rows,
                         absl::Span<const GroupPast> pasts, RestoreRoom room) override;
+  std::vector<uint32_t> NotHeld(absl::Span<const RowId> row_ids) override;
   void TakePart() override;
   uint64_t pin_limit() override;
   std::vector<uint32_t> NotPinned(absl::Span<const RowId> row_ids) override;
@@ -125,6 +127,10 @@ class GroupCache : public RamTier, private RamShare {
   bool SlotHolds(SlotId slot, const RowId* ids) const;
   std::optional<SlotId> Find(const RowId* ids, const GroupKey& key) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The groups that are not in a slot which `wanted` agrees to.
+  std::vector<uint32_t> GroupsNotIn(absl::Span<const RowId> row_ids,
+                                    absl::FunctionRef<bool(SlotId slot)> wanted)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // What is told of a group's past, as far as it may be pinned now.
   GroupPast PastIn(const Offer& offer, uint32_t group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetPinned(SlotId slot, bool pinned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

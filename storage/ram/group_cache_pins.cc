@@ -39,6 +39,15 @@ void GroupCache::SetPinned(SlotId slot, bool pinned) {
 }
 
 std::vector<uint32_t> GroupCache::NotPinned(absl::Span<const RowId> row_ids) {
+  return GroupsNotIn(row_ids, [this](SlotId slot) { return policy_->IsPinned(slot); });
+}
+
+std::vector<uint32_t> GroupCache::NotHeld(absl::Span<const RowId> row_ids) {
+  return GroupsNotIn(row_ids, [](SlotId) { return true; });
+}
+
+std::vector<uint32_t> GroupCache::GroupsNotIn(absl::Span<const RowId> row_ids,
+                                              absl::FunctionRef<bool(SlotId slot)> wanted) {
   std::vector<uint32_t> missing;
   const auto groups = static_cast<uint32_t>(row_ids.size() / group_size_);
   for (uint32_t group = 0; group < groups;) {
@@ -48,7 +57,7 @@ std::vector<uint32_t> GroupCache::NotPinned(absl::Span<const RowId> row_ids) {
     for (; group < stop; ++group) {
       const RowId* const ids = &row_ids[size_t{group} * group_size_];
       const auto slot = ready ? Find(ids, KeyOf(ids)) : std::nullopt;
-      if (!slot.has_value() || !policy_->IsPinned(*slot)) missing.push_back(group);
+      if (!slot.has_value() || !wanted(*slot)) missing.push_back(group);
     }
   }
   return missing;

@@ -62,6 +62,10 @@ class RamTier {
     return {};
   }
 
+  // The groups that Lookup would not find, by their indices in `row_ids`: [groups x group_size]. No
+  // use of them.
+  virtual std::vector<uint32_t> NotHeld(absl::Span<const RowId> row_ids) = 0;
+
   // Claims its part of the budget, as the first group would.
   virtual void TakePart() {}
 

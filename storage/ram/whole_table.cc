@@ -11,6 +11,13 @@
 #include "storage/ram/row_copy.h"
 
 namespace engram::storage {
+namespace {
+
+bool AllBelow(uint64_t end, absl::Span<const RowId> ids) {
+  return std::all_of(ids.begin(), ids.end(), [end](RowId id) { return id < end; });
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<WholeTable>> WholeTable::Create(const TableSpec& spec,
                                                                std::shared_ptr<ByteBudget> budget) {
@@ -46,12 +53,24 @@ void WholeTable::Lookup(absl::Span<const RowId> row_ids, std::byte* rows,
   if (loaded == rows_) return Gather(row_ids, rows);
   for (size_t first = 0; first < row_ids.size(); first += group_size_) {
     const absl::Span<const RowId> ids = row_ids.subspan(first, group_size_);
-    if (std::all_of(ids.begin(), ids.end(), [loaded](RowId id) { return id < loaded; })) {
+    if (AllBelow(loaded, ids)) {
       Gather(ids, rows + first * row_bytes_);
     } else {
       misses->push_back(static_cast<uint32_t>(first / group_size_));
     }
   }
+}
+
+std::vector<uint32_t> WholeTable::NotHeld(absl::Span<const RowId> row_ids) {
+  std::vector<uint32_t> missing;
+  const uint64_t loaded = loaded_rows();
+  if (loaded == rows_) return missing;
+  for (size_t first = 0; first < row_ids.size(); first += group_size_) {
+    if (!AllBelow(loaded, row_ids.subspan(first, group_size_))) {
+      missing.push_back(static_cast<uint32_t>(first / group_size_));
+    }
+  }
+  return missing;
 }
 
 void WholeTable::Gather(absl::Span<const RowId> row_ids, std::byte* rows) const {

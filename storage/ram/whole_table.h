@@ -37,6 +37,7 @@ class WholeTable : public RamTier {
   // Does nothing: the rows that are lacking are about to be loaded.
   void Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
              absl::Span<const uint32_t> groups) override;
+  std::vector<uint32_t> NotHeld(absl::Span<const RowId> row_ids) override;
   RamTierStats Stats() const override;
 
  private:

@@ -137,13 +137,13 @@ uint64_t WarmTier::HashOf(const RowId* ids) const {
 
 std::optional<SlotId> WarmTier::Find(const RowId* ids) const { return index_->Find(HashOf(ids)); }
 
-absl::Status WarmTier::Read(absl::Span<WarmRead> reads, const StopCondition& stop,
+absl::Status WarmTier::Read(absl::Span<WarmRead> reads, const ReadTerms& terms,
                             ColdReadStats* stats) {
   std::vector<RowRead> records;
   records.reserve(reads.size());
   for (uint32_t i = 0; i < reads.size(); ++i) records.push_back({reads[i].slot, i});
   GroupCopier copier(layout_, reads);
-  return store_->Read(records, stop, &copier, stats);
+  return store_->Read(records, terms, &copier, stats);
 }
 
 void WarmTier::OnEnter(const GroupKey& group, uint8_t told_uses) {

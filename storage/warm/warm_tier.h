@@ -95,7 +95,7 @@ class WarmTier final : public LowerTier {
   // Reads groups, sorted by slot, and adds the cost to *stats. One that was not there after all, or
   // cannot be read, is no error.
   //   DEADLINE_EXCEEDED, CANCELLED
-  absl::Status Read(absl::Span<WarmRead> reads, const StopCondition& stop, ColdReadStats* stats);
+  absl::Status Read(absl::Span<WarmRead> reads, const ReadTerms& terms, ColdReadStats* stats);
 
   void OnEnter(const GroupKey& group, uint8_t told_uses) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnLeave(const GroupKey& group, uint8_t uses, const RowId* ids,

@@ -38,9 +38,8 @@ class MemorySegments final : public storage::SegmentStore {
     return absl::OkStatus();
   }
 
-  absl::Status Read(absl::Span<const storage::RowRead> reads,
-                    const storage::StopCondition& /*stop*/, storage::RowSink* sink,
-                    storage::ColdReadStats* /*stats*/) override {
+  absl::Status Read(absl::Span<const storage::RowRead> reads, const storage::ReadTerms& /*terms*/,
+                    storage::RowSink* sink, storage::ColdReadStats* /*stats*/) override {
     for (const storage::RowRead& read : reads) {
       const std::vector<std::byte>& rows = segments_[read.row_id / shape_.rows_per_segment()];
       const size_t at = read.row_id % shape_.rows_per_segment() * shape_.row_bytes;

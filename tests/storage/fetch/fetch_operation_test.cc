@@ -58,14 +58,13 @@ TEST_F(FetchOperationTest, WhatIsAllInRamIsAnsweredByTheCaller) {
   const std::vector<RowId> ids = {3, 1, 4};
   ASSERT_TRUE(Fetch(ids).ok());
   bool done = false;
-  RunFetch(
-      {.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
-      [&, caller = std::this_thread::get_id()](const absl::Status& status) {
-        EXPECT_TRUE(status.ok());
-        EXPECT_EQ(std::this_thread::get_id(), caller);
-        done = true;
-      },
-      &scheduler_);
+  RunFetch({.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
+           [&, caller = std::this_thread::get_id()](const absl::Status& status) {
+             EXPECT_TRUE(status.ok());
+             EXPECT_EQ(std::this_thread::get_id(), caller);
+             done = true;
+           },
+           {.scheduler = &scheduler_});
   EXPECT_TRUE(done);
   EXPECT_EQ(script_->calls().size(), 1U);
 }
@@ -144,13 +143,12 @@ TEST_F(FetchOperationTest, TheTableLivesUntilDoneIsCalled) {
   const std::vector<RowId> ids = {1, 2, 3};
   rows_.resize(ids.size() * spec_.row_bytes);
   std::promise<int> tables_left;
-  RunFetch(
-      {.table = std::move(table_), .row_ids = ids, .rows = absl::MakeSpan(rows_)},
-      [&](const absl::Status& status) {
-        EXPECT_TRUE(status.ok());
-        tables_left.set_value(script_->tables);
-      },
-      &scheduler_);
+  RunFetch({.table = std::move(table_), .row_ids = ids, .rows = absl::MakeSpan(rows_)},
+           [&](const absl::Status& status) {
+             EXPECT_TRUE(status.ok());
+             tables_left.set_value(script_->tables);
+           },
+           {.scheduler = &scheduler_});
   EXPECT_EQ(script_->tables, 1);
   go_on.Notify();
   EXPECT_EQ(tables_left.get_future().get(), 0);
@@ -163,17 +161,16 @@ TEST_F(FetchOperationTest, DoneMayFetchAgain) {
   rows_.resize(ids.size() * spec_.row_bytes);
   absl::Notification done;
   std::function<void(int)> fetch = [&](int times) {
-    RunFetch(
-        {.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
-        [&, times](const absl::Status& status) {
-          EXPECT_TRUE(status.ok());
-          if (times == 1) {
-            done.Notify();
-          } else {
-            fetch(times - 1);
-          }
-        },
-        &scheduler_);
+    RunFetch({.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
+             [&, times](const absl::Status& status) {
+               EXPECT_TRUE(status.ok());
+               if (times == 1) {
+                 done.Notify();
+               } else {
+                 fetch(times - 1);
+               }
+             },
+             {.scheduler = &scheduler_});
   };
   fetch(100);
   done.WaitForNotification();

@@ -41,17 +41,16 @@ class FetchOperationTest : public testing::Test {
     tiers_.assign(ids.size() / spec_.group_size, Tier{0});
     absl::Notification done;
     absl::Status result;
-    RunFetch(
-        {.table = table_,
-         .row_ids = ids,
-         .rows = absl::MakeSpan(rows_),
-         .tiers = absl::MakeSpan(tiers_),
-         .deadline = deadline},
-        [&](absl::Status status) {
-          result = std::move(status);
-          done.Notify();
-        },
-        &scheduler_);
+    RunFetch({.table = table_,
+              .row_ids = ids,
+              .rows = absl::MakeSpan(rows_),
+              .tiers = absl::MakeSpan(tiers_),
+              .deadline = deadline},
+             [&](absl::Status status) {
+               result = std::move(status);
+               done.Notify();
+             },
+             {.scheduler = &scheduler_});
     done.WaitForNotification();
     return result;
   }

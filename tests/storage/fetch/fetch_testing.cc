@@ -17,7 +17,7 @@ class FakeColdTable final : public ColdTable {
   }
   ~FakeColdTable() override { --script_->tables; }
 
-  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const StopCondition& stop,
+  absl::Status ReadRows(absl::Span<const RowRead> reads, std::byte* rows, const ReadTerms& terms,
                         ColdReadStats* stats) override {
     {
       absl::MutexLock lock(&script_->mutex);
@@ -30,7 +30,7 @@ class FakeColdTable final : public ColdTable {
         return status;
       }
     }
-    if (absl::Status status = stop.Check(); !status.ok()) return status;
+    if (absl::Status status = terms.Check(); !status.ok()) return status;
     for (const RowRead& read : reads) {
       FillRow(read.row_id, {rows + size_t{read.destination} * spec_.row_bytes, spec_.row_bytes});
     }
@@ -76,14 +76,15 @@ std::unique_ptr<ColdTable> NewFakeColdTable(const TableSpec& spec,
 
 std::shared_ptr<TableVersion> NewTableVersion(const TableSpec& spec,
                                               std::shared_ptr<ColdScript> script,
-                                              std::unique_ptr<RamTier> ram, absl::Duration window) {
+                                              std::unique_ptr<RamTier> ram, absl::Duration window,
+                                              std::shared_ptr<ByteBudget> prefetched) {
   TableInfo info;
   info.identity.name = "t";
   info.identity.version = 1;
   info.spec = spec;
   return std::make_shared<TableVersion>(std::move(info), NewFakeColdTable(spec, std::move(script)),
-                                        std::move(ram), std::make_shared<CurrentWarmTier>(),
-                                        window);
+                                        std::move(ram), std::make_shared<CurrentWarmTier>(), window,
+                                        std::move(prefetched));
 }
 
 size_t CountWrongRows(const TableSpec& spec, absl::Span<const RowId> ids,

@@ -41,7 +41,8 @@ std::unique_ptr<ColdTable> NewFakeColdTable(const TableSpec& spec,
 std::shared_ptr<TableVersion> NewTableVersion(const TableSpec& spec,
                                               std::shared_ptr<ColdScript> script,
                                               std::unique_ptr<RamTier> ram,
-                                              absl::Duration window = absl::ZeroDuration());
+                                              absl::Duration window = absl::ZeroDuration(),
+                                              std::shared_ptr<ByteBudget> prefetched = nullptr);
 
 // How many of the rows do not have the bytes of their ids.
 size_t CountWrongRows(const TableSpec& spec, absl::Span<const RowId> ids,

@@ -24,13 +24,13 @@ TEST_F(FetchTimingTest, WhetherRowsComeInTimeIsCounted) {
     rows_.resize(spec_.row_bytes);
     std::promise<absl::Status> done;
     const std::vector<RowId> ids = {7};
-    RunFetch(
-        {.table = table_,
-         .row_ids = ids,
-         .rows = absl::MakeSpan(rows_),
-         .needed_at = needed_at,
-         .deadline = deadline},
-        [&](absl::Status status) { done.set_value(std::move(status)); }, &scheduler_);
+    RunFetch({.table = table_,
+              .row_ids = ids,
+              .rows = absl::MakeSpan(rows_),
+              .needed_at = needed_at,
+              .deadline = deadline},
+             [&](absl::Status status) { done.set_value(std::move(status)); },
+             {.scheduler = &scheduler_});
     return done.get_future().get();
   };
   const auto counts = [this] {
@@ -82,13 +82,13 @@ TEST_F(FetchTimingTest, ACancelledFetchReadsNoMore) {
     rows_.resize(3 * spec_.row_bytes);
     const std::vector<RowId> ids = {1, 500, 900};
     std::promise<absl::Status> done;
-    RunFetch(
-        {.table = table_,
-         .row_ids = ids,
-         .rows = absl::MakeSpan(rows_),
-         .needed_at = absl::InfinitePast(),
-         .cancelled = &cancelled},
-        [&](absl::Status status) { done.set_value(std::move(status)); }, &scheduler_);
+    RunFetch({.table = table_,
+              .row_ids = ids,
+              .rows = absl::MakeSpan(rows_),
+              .needed_at = absl::InfinitePast(),
+              .cancelled = &cancelled},
+             [&](absl::Status status) { done.set_value(std::move(status)); },
+             {.scheduler = &scheduler_});
     return done.get_future().get();
   };
   EXPECT_TRUE(absl::IsCancelled(fetch()));  // by its first read
@@ -115,13 +115,13 @@ TEST_F(FetchTimingTest, RowsNeededFirstAreReadFirst) {
   {
     IoScheduler one_thread(1);
     const auto start = [&](RowId id, absl::Time needed_at, absl::Time deadline) {
-      RunFetch(
-          {.table = table_,
-           .row_ids = absl::MakeConstSpan(ids).subspan(id, 1),
-           .rows = absl::MakeSpan(rows).subspan(id * spec_.row_bytes, spec_.row_bytes),
-           .needed_at = needed_at,
-           .deadline = deadline},
-          [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; }, &one_thread);
+      RunFetch({.table = table_,
+                .row_ids = absl::MakeConstSpan(ids).subspan(id, 1),
+                .rows = absl::MakeSpan(rows).subspan(id * spec_.row_bytes, spec_.row_bytes),
+                .needed_at = needed_at,
+                .deadline = deadline},
+               [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; },
+               {.scheduler = &one_thread});
     };
     start(0, absl::InfinitePast(), absl::InfiniteFuture());
     while (script_->calls().empty()) std::this_thread::yield();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -21,15 +22,16 @@ using testing::ElementsAre;
 class HeldScheduler {
  public:
   HeldScheduler() {
-    scheduler_->Submit(absl::InfinitePast(), [this] {
+    scheduler_->Submit(JobClass::kInteractive, absl::InfinitePast(), [this] {
       held_.Notify();
       released_.WaitForNotification();
     });
     held_.WaitForNotification();
   }
 
-  void Submit(absl::Time deadline, const std::string& name) {
-    scheduler_->Submit(deadline, [this, name] { order_.push_back(name); });
+  void Submit(absl::Time deadline, const std::string& name,
+              JobClass job_class = JobClass::kInteractive) {
+    scheduler_->Submit(job_class, deadline, [this, name] { order_.push_back(name); });
   }
 
   // Lets the jobs run and returns their names in the order in which they did.
@@ -79,13 +81,63 @@ TEST(IoSchedulerTest, FarDeadlinesDoNotGoLastForever) {
   EXPECT_THAT(scheduler.Release(), ElementsAre("never", "far", "later"));
 }
 
+// Of a single thread: bulk jobs have every other turn, hints what is left.
+TEST(IoSchedulerTest, ClassesGoFirstButBulkJobsKeepAShare) {
+  HeldScheduler scheduler;
+  for (const char* name : {"h1", "h2"}) {
+    scheduler.Submit(absl::InfinitePast(), name, JobClass::kHint);
+  }
+  for (const char* name : {"b1", "b2"}) {
+    scheduler.Submit(absl::InfinitePast(), name, JobClass::kBulk);
+  }
+  for (const char* name : {"i1", "i2", "i3", "i4"}) {
+    scheduler.Submit(absl::InfinitePast(), name);
+  }
+  EXPECT_THAT(scheduler.Release(), ElementsAre("b1", "i1", "b2", "i2", "i3", "i4", "h1", "h2"));
+}
+
+// Jobs of a class that run until they are released, each on a thread of its own.
+TEST(IoSchedulerTest, LowerClassesLeaveAThreadToInteractiveJobs) {
+  std::promise<void> released;
+  const std::shared_future<void> release(released.get_future());
+  std::promise<void> interactive;
+  std::atomic<int> low = 0;
+  IoScheduler scheduler(3);
+  for (int i = 0; i < 10; ++i) {
+    scheduler.Submit(i % 2 == 0 ? JobClass::kBulk : JobClass::kHint, absl::InfinitePast(), [&] {
+      ++low;
+      release.wait();
+    });
+  }
+  scheduler.Submit(JobClass::kInteractive, absl::InfiniteFuture(),
+                   [&] { interactive.set_value(); });
+  interactive.get_future().wait();  // for ever, if the others have all threads
+  EXPECT_LE(low, 2);
+  released.set_value();
+}
+
+TEST(IoSchedulerTest, OthersReadSlowlyWhileInteractiveJobsCome) {
+  IoScheduler scheduler(4);
+  EXPECT_EQ(scheduler.PaceOf(JobClass::kInteractive), nullptr);
+  const ReadPace* const pace = scheduler.PaceOf(JobClass::kBulk);
+  EXPECT_EQ(pace->MaxInFlight(), ReadPace::kNoLimit);
+  std::promise<void> ran;
+  scheduler.Submit(JobClass::kInteractive, absl::InfinitePast(), [&] { ran.set_value(); });
+  ran.get_future().wait();
+  const size_t alone = pace->MaxInFlight();
+  EXPECT_LE(alone, 64U);
+  EXPECT_GE(alone, 1U);
+  // After a while without any it is over.
+  while (pace->MaxInFlight() != ReadPace::kNoLimit) absl::SleepFor(absl::Milliseconds(5));
+}
+
 TEST(IoSchedulerTest, TheDestructorRunsEveryJob) {
   std::atomic<int> ran = 0;
   constexpr int kJobs = 1000;
   {
     IoScheduler scheduler(3);
     for (int i = 0; i < kJobs; ++i) {
-      scheduler.Submit(absl::InfiniteFuture(), [&ran] { ++ran; });
+      scheduler.Submit(JobClass::kInteractive, absl::InfiniteFuture(), [&ran] { ++ran; });
     }
   }
   EXPECT_EQ(ran, kJobs);
@@ -97,7 +149,7 @@ TEST(IoSchedulerTest, AllThreadsWork) {
   EXPECT_EQ(scheduler.threads(), kThreads);
   absl::Barrier* const all = new absl::Barrier(kThreads + 1);
   for (int i = 0; i < kThreads; ++i) {
-    scheduler.Submit(absl::InfiniteFuture(), [all] {
+    scheduler.Submit(JobClass::kInteractive, absl::InfiniteFuture(), [all] {
       if (all->Block()) delete all;
     });
   }
@@ -112,7 +164,8 @@ TEST(IoSchedulerTest, JobsAreTakenFromAnyThread) {
     for (int t = 0; t < 4; ++t) {
       submitters.emplace_back([&] {
         for (int i = 0; i < 500; ++i) {
-          scheduler.Submit(absl::Now() + absl::Microseconds(i % 7), [&ran] { ++ran; });
+          scheduler.Submit(JobClass::kInteractive, absl::Now() + absl::Microseconds(i % 7),
+                           [&ran] { ++ran; });
         }
       });
     }
@@ -124,8 +177,8 @@ TEST(IoSchedulerTest, AJobIsDestroyedOnceItRan) {
   auto held = std::make_shared<int>(1);
   absl::Notification next;
   IoScheduler scheduler(1);
-  scheduler.Submit(absl::InfinitePast(), [held] {});
-  scheduler.Submit(absl::InfiniteFuture(), [&next] { next.Notify(); });
+  scheduler.Submit(JobClass::kInteractive, absl::InfinitePast(), [held] {});
+  scheduler.Submit(JobClass::kInteractive, absl::InfiniteFuture(), [&next] { next.Notify(); });
   next.WaitForNotification();
   EXPECT_EQ(held.use_count(), 1);
 }

@@ -52,14 +52,13 @@ class SharedReadTest : public FetchOperationTest {
     }
     run->rows.resize(run->ids.size() * spec_.row_bytes);
     run->tiers.resize(groups.size());
-    RunFetch(
-        {.table = table_,
-         .row_ids = run->ids,
-         .rows = absl::MakeSpan(run->rows),
-         .tiers = absl::MakeSpan(run->tiers),
-         .deadline = deadline},
-        [run = run.get()](absl::Status status) { run->promise.set_value(std::move(status)); },
-        &scheduler_);
+    RunFetch({.table = table_,
+              .row_ids = run->ids,
+              .rows = absl::MakeSpan(run->rows),
+              .tiers = absl::MakeSpan(run->tiers),
+              .deadline = deadline},
+             [run = run.get()](absl::Status status) { run->promise.set_value(std::move(status)); },
+             {.scheduler = &scheduler_});
     return run;
   }
 

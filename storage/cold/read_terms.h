@@ -1,9 +1,11 @@
-// When a read is to be given up.
-#ifndef ENGRAM_STORAGE_COLD_STOP_CONDITION_H_
-#define ENGRAM_STORAGE_COLD_STOP_CONDITION_H_
+// On what terms something is read: until when, and how fast.
+#ifndef ENGRAM_STORAGE_COLD_READ_TERMS_H_
+#define ENGRAM_STORAGE_COLD_READ_TERMS_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -15,13 +17,24 @@ namespace engram::storage {
 // Not 0: whoever asked for it no longer wants what is being read.
 using CancelFlag = std::atomic<uint32_t>;
 
-// A deadline, and perhaps a flag. A plain deadline will do where one of these is asked for.
-class StopCondition {
+// Says how many reads a thread may have in flight just now. Thread-safe.
+class ReadPace {
  public:
-  // cancelled: null if nobody can cancel; must outlive the read
-  StopCondition(absl::Time deadline,  // NOLINT(google-explicit-constructor)
-                const CancelFlag* cancelled = nullptr)
-      : deadline_(deadline), cancelled_(cancelled) {}
+  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+  virtual ~ReadPace() = default;
+
+  // At least 1.
+  virtual size_t MaxInFlight() const = 0;
+};
+
+// A deadline, and perhaps a flag, and a pace. A plain deadline will do where these are asked for.
+class ReadTerms {
+ public:
+  // cancelled: null if nobody can cancel;  pace: null for no limit; both must outlive the read
+  ReadTerms(absl::Time deadline,  // NOLINT(google-explicit-constructor)
+            const CancelFlag* cancelled = nullptr, const ReadPace* pace = nullptr)
+      : deadline_(deadline), cancelled_(cancelled), pace_(pace) {}
 
   // OK while the read is to go on.
   //   CANCELLED          the flag is not 0
@@ -37,11 +50,16 @@ class StopCondition {
         absl::StrCat("the deadline passed ", absl::FormatDuration(late), " before all was read"));
   }
 
+  size_t MaxInFlight() const {
+    return pace_ == nullptr ? ReadPace::kNoLimit : pace_->MaxInFlight();
+  }
+
  private:
   absl::Time deadline_;
   const CancelFlag* cancelled_;
+  const ReadPace* pace_;
 };
 
 }  // namespace engram::storage
 
-#endif  // ENGRAM_STORAGE_COLD_STOP_CONDITION_H_
+#endif  // ENGRAM_STORAGE_COLD_READ_TERMS_H_

@@ -1,0 +1,53 @@
+// Calls back at deadlines.
+#ifndef ENGRAM_STORAGE_FETCH_DEADLINE_TIMER_H_
+#define ENGRAM_STORAGE_FETCH_DEADLINE_TIMER_H_
+
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace engram::storage {
+
+// One thread, which starts with the first call of At: for what must happen at its time even if all
+// I/O threads wait for the device. Thread-safe.
+class DeadlineTimer {
+ public:
+  using Call = absl::AnyInvocable<void() &&>;
+
+  DeadlineTimer() = default;
+  // Makes the calls that are left at once.
+  ~DeadlineTimer();
+
+  // Calls at `time`, or at once if that is past. The call should be short.
+  void At(absl::Time time, Call call);
+
+ private:
+  struct Entry {
+    absl::Time time;
+    uint64_t sequence;
+    Call call;
+
+    // std::push_heap keeps the largest in front: the first one.
+    friend bool operator<(const Entry& a, const Entry& b) {
+      return a.time != b.time ? a.time > b.time : a.sequence > b.sequence;
+    }
+  };
+
+  void Run();
+
+  absl::Mutex mutex_;
+  absl::CondVar changed_;
+  std::vector<Entry> heap_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace engram::storage
+
+#endif  // ENGRAM_STORAGE_FETCH_DEADLINE_TIMER_H_

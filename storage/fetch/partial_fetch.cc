@@ -1,0 +1,167 @@
+#include "storage/fetch/partial_fetch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "storage/fetch/deadline_timer.h"
+#include "storage/fetch/nvme_fetch.h"
+#include "storage/fetch/prefetcher.h"
+
+namespace engram::storage {
+namespace {
+
+// What is late of one part is all absent; each takes a turn of an I/O thread.
+constexpr size_t kMostParts = 16;
+
+}  // namespace
+
+void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
+                         absl::Time start, const FetchContext& context) {
+  const auto fetch =
+      std::make_shared<PartialFetch>(options, std::move(done), std::move(misses), start, context);
+  if (!fetch->TakeMemory()) {
+    fetch->Answer();
+    return;
+  }
+  context.timer->At(options.deadline, [weak = std::weak_ptr(fetch)] {
+    if (const auto self = weak.lock(); self != nullptr) self->Answer();
+  });
+  fetch->Read();
+}
+
+PartialFetch::PartialFetch(const FetchOptions& options, FetchDone done,
+                           std::vector<uint32_t> misses, absl::Time start,
+                           const FetchContext& context)
+    : table_(std::static_pointer_cast<TableVersion>(options.table)),
+      start_(start),
+      needed_at_(options.needed_at),
+      deadline_(options.deadline),
+      bulk_(options.bulk),
+      groups_(options.tiers.size()),
+      context_(context),
+      misses_(std::move(misses)),
+      tiers_(misses_.size(), Tier::kCold),
+      options_(options),
+      done_(std::move(done)),
+      came_(misses_.size()) {
+  for (const uint32_t group : misses_) {
+    const auto ids = options.row_ids.subspan(group * group_size(), group_size());
+    row_ids_.insert(row_ids_.end(), ids.begin(), ids.end());
+  }
+}
+
+PartialFetch::~PartialFetch() {
+  if (rows_ != nullptr) context_.late_budget->Release(misses_.size() * group_bytes());
+}
+
+bool PartialFetch::TakeMemory() {
+  if (!context_.late_budget->TryReserve(misses_.size() * group_bytes())) return false;
+  rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
+  return true;
+}
+
+void PartialFetch::Read() {
+  std::vector<Part> parts;
+  const size_t count = std::min(kMostParts, misses_.size());
+  for (size_t i = 0; i < count; ++i) {
+    parts.push_back({misses_.size() * i / count, misses_.size() * (i + 1) / count});
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    parts_left_ = parts.size();
+  }
+  for (const Part& part : parts) {
+    std::vector<uint32_t> all(part.end - part.begin);
+    std::iota(all.begin(), all.end(), 0);
+    std::make_shared<NvmeFetch>(
+        AsFetch(part),
+        [self = shared_from_this(), part](const absl::Status& status) {
+          self->OnPart(part, status);
+        },
+        std::move(all), start_, context_.scheduler, ReadFor::kPart)
+        ->Start();
+  }
+}
+
+FetchOptions PartialFetch::AsFetch(const Part& part) {
+  const size_t count = part.end - part.begin;
+  return {.table = table_,
+          .row_ids = IdsOf(part),
+          .rows = {rows_.get() + part.begin * group_bytes(), count * group_bytes()},
+          .tiers = absl::MakeSpan(tiers_).subspan(part.begin, count),
+          .needed_at = needed_at_,
+          .deadline = deadline_,
+          .bulk = bulk_};
+}
+
+void PartialFetch::OnPart(const Part& part, const absl::Status& status) {
+  const bool not_begun = absl::IsDeadlineExceeded(status);
+  bool was_last = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!answered_ && status.ok()) CopyToAnswer(part);
+    if (!status.ok() && !not_begun) status_.Update(status);
+    was_last = --parts_left_ == 0;
+  }
+  if (was_last) Answer();
+  if (not_begun) context_.prefetcher->Prefetch(table_, IdsOf(part));
+}
+
+void PartialFetch::CopyToAnswer(const Part& part) {
+  for (size_t miss = part.begin; miss < part.end; ++miss) {
+    std::memcpy(options_.rows.data() + misses_[miss] * group_bytes(),
+                rows_.get() + miss * group_bytes(), group_bytes());
+    options_.tiers[misses_[miss]] = tiers_[miss];
+    warm_hits_ += tiers_[miss] == Tier::kWarm ? 1 : 0;
+    came_[miss] = true;
+  }
+}
+
+void PartialFetch::Answer() {
+  FetchDone done;
+  absl::Status status;
+  uint64_t absent = 0;
+  uint64_t warm_hits = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(answered_, true)) return;
+    const CancelFlag* const cancelled = options_.cancelled;
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed) != 0) {
+      status_.Update(absl::CancelledError("the fetch was cancelled before all was read"));
+    }
+    if (status_.ok()) absent = MarkAbsent();
+    status = status_;
+    warm_hits = warm_hits_;
+    done = std::move(done_);
+    options_ = {};
+  }
+  Count(status, warm_hits, absent);
+  std::move(done)(std::move(status));
+}
+
+uint64_t PartialFetch::MarkAbsent() {
+  uint64_t absent = 0;
+  for (size_t miss = 0; miss < misses_.size(); ++miss) {
+    if (came_[miss]) continue;
+    ++absent;
+    options_.tiers[misses_[miss]] = Tier::kAbsent;
+    std::fill_n(options_.rows.data() + misses_[miss] * group_bytes(), group_bytes(), kAbsentByte);
+  }
+  return absent;
+}
+
+void PartialFetch::Count(const absl::Status& status, uint64_t warm_hits, uint64_t absent) const {
+  if (!status.ok()) {
+    table_->CountError();
+    return;
+  }
+  const absl::Time end = absl::Now();
+  table_->CountFetch(groups_ - absent, groups_ - misses_.size(), warm_hits, end - start_);
+  table_->CountTimeliness(needed_at_, absent > 0 ? absl::InfiniteFuture() : end);
+  if (absent > 0) table_->CountPartialAnswer(absent);
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,99 @@
+#include "storage/fetch/prefetcher.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "storage/fetch/nvme_fetch.h"
+
+namespace engram::storage {
+namespace {
+
+// Read by one job: few enough that a fetch of a few groups waits for one that is under way.
+constexpr size_t kGroupsOfOneRead = 8;
+
+// Groups that are read together, and the part of the budget that they take until they are there.
+class HintedGroups {
+ public:
+  HintedGroups(std::shared_ptr<TableVersion> table, std::vector<RowId> row_ids,
+               std::shared_ptr<ByteBudget> budget)
+      : table_(std::move(table)), row_ids_(std::move(row_ids)), budget_(std::move(budget)) {}
+
+  ~HintedGroups() {
+    if (rows_ != nullptr) budget_->Release(bytes());
+  }
+
+  // Takes memory for the rows; returns whether there was room.
+  bool TakeMemory() {
+    if (!budget_->TryReserve(bytes())) return false;
+    rows_ = std::make_unique_for_overwrite<std::byte[]>(row_ids_.size() * table_->spec().row_bytes);
+    return true;
+  }
+
+  size_t groups() const { return row_ids_.size() / table_->spec().group_size; }
+
+  FetchOptions AsFetch() {
+    return {.table = table_,
+            .row_ids = row_ids_,
+            .rows = {rows_.get(), row_ids_.size() * table_->spec().row_bytes}};
+  }
+
+  void Keep() {
+    const size_t group_size = table_->spec().group_size;
+    for (size_t group = 0; group < groups(); ++group) {
+      table_->prefetched().Put(
+          absl::MakeConstSpan(row_ids_).subspan(group * group_size, group_size),
+          rows_.get() + group * table_->spec().group_bytes());
+    }
+  }
+
+ private:
+  uint64_t bytes() const { return groups() * table_->prefetched().group_bytes(); }
+
+  const std::shared_ptr<TableVersion> table_;
+  const std::vector<RowId> row_ids_;
+  const std::shared_ptr<ByteBudget> budget_;
+  std::unique_ptr<std::byte[]> rows_;
+};
+
+}  // namespace
+
+void Prefetcher::Prefetch(const std::shared_ptr<TableVersion>& table,
+                          absl::Span<const RowId> row_ids) {
+  const size_t group_size = table->spec().group_size;
+  const auto ids_of = [&](uint32_t group) {
+    return row_ids.subspan(group * group_size, group_size);
+  };
+  std::vector<uint32_t> missing = table->ram().NotHeld(row_ids);
+  const auto is_here = [&](uint32_t group) { return table->prefetched().Holds(ids_of(group)); };
+  missing.erase(std::remove_if(missing.begin(), missing.end(), is_here), missing.end());
+  for (size_t begin = 0; begin < missing.size(); begin += kGroupsOfOneRead) {
+    const size_t end = std::min(missing.size(), begin + kGroupsOfOneRead);
+    std::vector<RowId> ids;
+    for (size_t i = begin; i < end; ++i) {
+      ids.insert(ids.end(), ids_of(missing[i]).begin(), ids_of(missing[i]).end());
+    }
+    auto hinted = std::make_shared<HintedGroups>(table, std::move(ids), reading_);
+    if (!hinted->TakeMemory()) {
+      table->prefetched().CountDropped(missing.size() - begin);
+      return;
+    }
+    table->prefetched().CountAccepted(hinted->groups());
+    std::vector<uint32_t> all(hinted->groups());
+    std::iota(all.begin(), all.end(), 0);
+    const FetchOptions fetch = hinted->AsFetch();
+    std::make_shared<NvmeFetch>(
+        fetch,
+        [hinted](const absl::Status& status) {
+          if (status.ok()) hinted->Keep();
+        },
+        std::move(all), absl::Now(), scheduler_, ReadFor::kPrefetch)
+        ->Start();
+  }
+}
+
+}  // namespace engram::storage

@@ -1,0 +1,182 @@
+// Goal: a fetch that takes a partial answer ends at its deadline with what is there, says what is
+// not, and has it read on.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "storage/fetch/deadline_timer.h"
+#include "storage/fetch/prefetcher.h"
+#include "storage/ram/byte_budget.h"
+#include "tests/storage/fetch/fetch_operation_testing.h"
+
+namespace engram::storage {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr absl::Duration kSoon = absl::Milliseconds(30);
+
+// Fetches of groups of two rows. Reads of a row that is held wait until it is released.
+class PartialFetchTest : public FetchOperationTest {
+ protected:
+  PartialFetchTest() {
+    Make(2, 16 * kMiB);
+    table_ = NewTableVersion(spec_, script_, RamTiers(16 * kMiB).NewCache(spec_),
+                             absl::ZeroDuration(), prefetched_budget_);
+    script_->on_read = [this](absl::Span<const RowRead> reads) {
+      for (const RowRead& read : reads) {
+        if (read.row_id == held_row_) released_.get_future().share().wait();
+        if (read.row_id == bad_row_) return absl::DataLossError("row 400 is damaged");
+      }
+      return absl::OkStatus();
+    };
+  }
+  ~PartialFetchTest() override { Release(); }
+
+  void Release() {
+    if (!std::exchange(is_released_, true)) released_.set_value();
+  }
+
+  FetchContext Context() {
+    return {.scheduler = &scheduler_,
+            .timer = &timer_,
+            .prefetcher = &prefetcher_,
+            .late_budget = &late_budget_};
+  }
+
+  absl::Status Partial(const std::vector<RowId>& ids, absl::Duration patience,
+                       const CancelFlag* cancelled = nullptr) {
+    rows_.assign(ids.size() * spec_.row_bytes, std::byte{0xEE});
+    tiers_.assign(ids.size() / spec_.group_size, Tier{0});
+    std::promise<absl::Status> done;
+    RunFetch(
+        {.table = table_,
+         .row_ids = ids,
+         .rows = absl::MakeSpan(rows_),
+         .tiers = absl::MakeSpan(tiers_),
+         .deadline = absl::Now() + patience,
+         .cancelled = cancelled,
+         .partial = true},
+        [&](absl::Status status) { done.set_value(std::move(status)); }, Context());
+    return done.get_future().get();
+  }
+
+  std::vector<std::byte> RowsOf(size_t group) const {
+    const auto begin = rows_.begin() + static_cast<ptrdiff_t>(group * spec_.group_bytes());
+    return {begin, begin + static_cast<ptrdiff_t>(spec_.group_bytes())};
+  }
+
+  // Fetches until the groups come from memory.
+  void AwaitInMemory(const std::vector<RowId>& ids) {
+    do {
+      ASSERT_TRUE(Partial(ids, absl::Seconds(30)).ok());
+    } while (std::any_of(tiers_.begin(), tiers_.end(), [](Tier t) { return t != Tier::kRam; }));
+    EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+  }
+
+  RowId held_row_ = 300;
+  RowId bad_row_ = 400;
+  std::promise<void> released_;
+  bool is_released_ = false;
+  const std::shared_ptr<ByteBudget> prefetched_budget_ = std::make_shared<ByteBudget>(kMiB);
+  ByteBudget late_budget_{kMiB};
+  DeadlineTimer timer_;
+  Prefetcher prefetcher_{kMiB, &scheduler_};
+};
+
+TEST_F(PartialFetchTest, ItHasAllThatCameInTimeAndNamesTheRest) {
+  ASSERT_TRUE(Partial({10, 11}, absl::Hours(1)).ok());
+  EXPECT_THAT(tiers_, ElementsAre(Tier::kCold));
+  EXPECT_EQ(CountWrongRows(spec_, {10, 11}, rows_), 0U);
+
+  const std::vector<RowId> ids = {10, 11, 20, 21, 300, 301};
+  // However slow the machine is, group 20 comes before the deadline at last.
+  absl::Duration patience = kSoon;
+  do {
+    ASSERT_TRUE(Partial(ids, patience).ok());
+    patience *= 2;
+  } while (tiers_[1] == Tier::kAbsent);
+  EXPECT_THAT(tiers_, ElementsAre(Tier::kRam, testing::_, Tier::kAbsent));
+  EXPECT_EQ(CountWrongRows(spec_, {10, 11, 20, 21},
+                           absl::MakeConstSpan(rows_).first(4 * spec_.row_bytes)),
+            0U);
+  EXPECT_THAT(RowsOf(2), Each(kAbsentByte));
+  const TableStats stats = table_->Stats();
+  EXPECT_GE(stats.partial_answers, 1U);
+  EXPECT_GE(stats.absent_groups, stats.partial_answers);
+  EXPECT_EQ(stats.fetches_late, stats.partial_answers);
+  EXPECT_EQ(stats.fetch_errors, 0U);
+}
+
+TEST_F(PartialFetchTest, WhatIsLateIsThereTheNextTime) {
+  ASSERT_TRUE(Partial({300, 301}, kSoon).ok());
+  EXPECT_THAT(tiers_, ElementsAre(Tier::kAbsent));
+  Release();
+  AwaitInMemory({300, 301});
+}
+
+// All I/O threads are busy, so that nothing of it has begun by the deadline.
+TEST_F(PartialFetchTest, WhatHasNotBegunByThenIsReadLater) {
+  std::promise<void> busy;
+  const std::shared_future<void> until(busy.get_future());
+  for (int i = 0; i < scheduler_.threads(); ++i) {
+    scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
+  }
+  ASSERT_TRUE(Partial({20, 21, 22, 23, 20, 21}, kSoon).ok());
+  EXPECT_THAT(tiers_, Each(Tier::kAbsent));
+  EXPECT_THAT(rows_, Each(kAbsentByte));
+  busy.set_value();
+  while (table_->Stats().prefetch.accepted < 2) absl::SleepFor(absl::Milliseconds(1));
+  AwaitInMemory({20, 21, 22, 23});
+}
+
+TEST_F(PartialFetchTest, WithoutADeadlineItIsLikeAnyOther) {
+  Release();
+  ASSERT_TRUE(Partial({20, 21, 300, 301}, absl::InfiniteDuration()).ok());
+  EXPECT_THAT(tiers_, ElementsAre(Tier::kCold, Tier::kCold));
+  EXPECT_EQ(table_->Stats().partial_answers, 0U);
+}
+
+TEST_F(PartialFetchTest, RowsThatCannotBeReadAreAnErrorNevertheless) {
+  const absl::Status status = Partial({20, 21, 400, 401}, absl::Seconds(30));
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("row 400"));
+  EXPECT_EQ(table_->Stats().fetch_errors, 1U);
+}
+
+TEST_F(PartialFetchTest, OneThatWasCancelledSaysSo) {
+  const CancelFlag cancelled = 1;
+  EXPECT_TRUE(absl::IsCancelled(Partial({300, 301}, kSoon, &cancelled)));
+}
+
+// Fetches that were answered hold memory until their reads are over: there is an end to that.
+TEST_F(PartialFetchTest, WhereTooMuchIsLateTheRestIsAbsentAtOnce) {
+  std::vector<RowId> many;
+  for (RowId id = 0; id < kMiB / spec_.row_bytes / 2 * 2; ++id) many.push_back(id);
+  ASSERT_TRUE(Partial(many, kSoon).ok());
+  EXPECT_GT(late_budget_.used_bytes(), 0U);  // one row of it is held
+  ASSERT_TRUE(Partial({10'000, 10'001, 10'002, 10'003}, absl::Hours(1)).ok());
+  EXPECT_THAT(tiers_, Each(Tier::kAbsent));
+  Release();
+  while (late_budget_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+  ASSERT_TRUE(Partial({10'000, 10'001, 10'002, 10'003}, absl::Hours(1)).ok());
+  EXPECT_THAT(tiers_, Each(Tier::kCold));
+}
+
+TEST_F(PartialFetchTest, TheSameGroupTwiceComesTwice) {
+  Release();
+  const std::vector<RowId> ids = {20, 21, 30, 31, 20, 21, 20, 21};
+  ASSERT_TRUE(Partial(ids, absl::Hours(1)).ok());
+  EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+  EXPECT_THAT(tiers_, Each(testing::AnyOf(Tier::kCold, Tier::kRam)));
+}
+
+}  // namespace
+}  // namespace engram::storage
