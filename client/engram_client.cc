@@ -131,6 +131,10 @@ absl::Status Ticket::Wait() { return call_->Wait(); }
 
 bool Ticket::done() const { return call_->done(); }
 
+std::optional<absl::Status> Ticket::TryWait() {
+  return done() ? std::make_optional(Wait()) : std::nullopt;
+}
+
 void Ticket::Cancel() { call_->Cancel(); }
 
 void Ticket::Release() {

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,9 @@ class Ticket {
 
   // Whether Wait would return at once.
   bool done() const;
+
+  // What Wait returns, if it would return at once; otherwise nothing.
+  std::optional<absl::Status> TryWait();
 
   // Gives the fetch up, which the daemon soon stops reading for: Wait returns CANCELLED unless it
   // was already done.
