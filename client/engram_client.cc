@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/callback_thread.h"
 #include "client/channel_set.h"
 #include "client/daemon_probe.h"
 #include "client/fetch_stream.h"
@@ -89,7 +90,7 @@ class ClientImpl final : public Client {
     if (absl::Status status = CheckOpened(request, *opened); !status.ok()) {
       return status;
     }
-    return std::make_unique<RemoteTable>(channels_, streams_, memory_, *opened);
+    return std::make_unique<RemoteTable>(channels_, streams_, memory_, callbacks_, *opened);
   }
 
   absl::StatusOr<RowBuffer> NewRowBuffer(size_t bytes) override {
@@ -108,6 +109,7 @@ class ClientImpl final : public Client {
   const std::shared_ptr<ChannelSet> channels_;
   const std::shared_ptr<FetchStreams> streams_;
   const std::shared_ptr<SharedMemory> memory_;
+  const std::shared_ptr<CallbackThread> callbacks_ = std::make_shared<CallbackThread>();
   const absl::Duration timeout_;
 };
 

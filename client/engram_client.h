@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,6 +91,14 @@ struct FetchOptions {
   // A part of something long, as a prompt that is read in chunks: the daemon lets fetches without
   // this overtake it, but for a share of the disk that it keeps.
   bool bulk = false;
+  // Called once with what Wait returns, when the fetch is done or was refused; perhaps before
+  // Submit has returned, and at the latest by the end of the Ticket's destructor, which waits for
+  // it: so nobody may destroy a Ticket with a lock that its callback takes.
+  //
+  // One thread of the client's own calls all callbacks, one after another. It also moves those
+  // fetches on, so that a callback must not block; it may submit and cancel fetches, and destroy
+  // Tickets, Tables and Clients. Fetches without one do not depend on that thread.
+  std::function<void(const absl::Status& status)> on_done = nullptr;
 };
 
 class FetchCall;  // fetch_call.h

@@ -7,6 +7,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include "absl/strings/str_cat.h"
+#include "client/callback_call.h"
 #include "client/fetch_request.h"
 #include "client/shm/shared_call.h"
 #include "client/stream_call.h"
@@ -50,8 +51,11 @@ absl::Status Receive(grpc::ByteBuffer* answer, absl::Span<std::byte> rows, absl:
 
 RemoteTable::RemoteTable(std::shared_ptr<ChannelSet> channels,
                          std::shared_ptr<FetchStreams> streams,
-                         std::shared_ptr<SharedMemory> memory, const v1::OpenTableResponse& opened)
+                         std::shared_ptr<SharedMemory> memory,
+                         std::shared_ptr<CallbackThread> callbacks,
+                         const v1::OpenTableResponse& opened)
     : memory_(std::move(memory)),
+      callbacks_(std::move(callbacks)),
       spec_(FromProto(opened.spec())),
       max_fetch_rows_(opened.max_fetch_rows()) {
   const v1::TableIdentity& identity = opened.identity();
@@ -134,13 +138,24 @@ absl::Status RemoteTable::Prefetch(absl::Span<const uint32_t> row_ids) {
 
 Ticket RemoteTable::Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
                            const FetchOptions& options) {
+  if (options.on_done == nullptr) {
+    return Ticket(Start(row_ids, rows, options));
+  }
+  FetchOptions without = options;
+  without.on_done = nullptr;
+  return Ticket(CallbackCall::Start(callbacks_, Start(row_ids, rows, without), options));
+}
+
+std::shared_ptr<FetchCall> RemoteTable::Start(absl::Span<const uint32_t> row_ids,
+                                              absl::Span<std::byte> rows,
+                                              const FetchOptions& options) {
   absl::Status status = ValidateFetch(*this, row_ids, rows, options);
   if (status.ok() && memory_->Poisoned(rows)) {
     status = absl::FailedPreconditionError(
         "a daemon that hangs may write to this RowBuffer whenever it goes on: use another one");
   }
   if (!status.ok()) {
-    return Ticket(UnaryCall::Refused(std::move(status)));
+    return UnaryCall::Refused(std::move(status));
   }
   if (auto link = memory_->Link(); link != nullptr) {
     auto call =
@@ -149,10 +164,10 @@ Ticket RemoteTable::Submit(absl::Span<const uint32_t> row_ids, absl::Span<std::b
                             return fetcher->Start(ids, rows, options);
                           });
     if (call != nullptr) {
-      return Ticket(std::move(call));
+      return call;
     }
   }
-  return Ticket(fetcher_->Start(row_ids, rows, options));
+  return fetcher_->Start(row_ids, rows, options);
 }
 
 }  // namespace engram

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "client/callback_thread.h"
 #include "client/channel_set.h"
 #include "client/engram_client.h"
 #include "client/fetch_call.h"
@@ -26,7 +27,8 @@ namespace engram {
 class RemoteTable final : public Table {
  public:
   RemoteTable(std::shared_ptr<ChannelSet> channels, std::shared_ptr<FetchStreams> streams,
-              std::shared_ptr<SharedMemory> memory, const v1::OpenTableResponse& opened);
+              std::shared_ptr<SharedMemory> memory, std::shared_ptr<CallbackThread> callbacks,
+              const v1::OpenTableResponse& opened);
 
   const std::string& name() const override { return fetcher_->identity.name(); }
   uint64_t version() const override { return fetcher_->identity.version(); }
@@ -61,8 +63,12 @@ class RemoteTable final : public Table {
 
   // Null if no transport takes it just now.
   std::shared_ptr<FetchCall> StartPrefetch(absl::Span<const uint32_t> row_ids) const;
+  // By shared memory, or by gRPC where that cannot be.
+  std::shared_ptr<FetchCall> Start(absl::Span<const uint32_t> row_ids, absl::Span<std::byte> rows,
+                                   const FetchOptions& options);
 
   const std::shared_ptr<SharedMemory> memory_;
+  const std::shared_ptr<CallbackThread> callbacks_;
   const TableSpec spec_;
   const uint64_t max_fetch_rows_;
   std::shared_ptr<const GrpcFetcher> fetcher_;

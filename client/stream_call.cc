@@ -74,16 +74,31 @@ void StreamCall::OnAnswer(grpc::ByteBuffer* answer) {
     state_ = State::kReceiving;
   }
   absl::Status status = Decode(answer, rows_, tiers_);
-  absl::MutexLock lock(&mutex_);
-  state_ = absl::IsUnavailable(status) ? State::kLost : State::kEnded;
-  status_ = std::move(status);
+  std::function<void()> poke;
+  {
+    absl::MutexLock lock(&mutex_);
+    state_ = absl::IsUnavailable(status) ? State::kLost : State::kEnded;
+    status_ = std::move(status);
+    poke = poke_;
+  }
+  if (poke != nullptr) poke();
 }
 
 void StreamCall::OnLost() {
-  absl::MutexLock lock(&mutex_);
-  if (state_ == State::kWaiting) {
-    state_ = State::kLost;
+  std::function<void()> poke;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (state_ == State::kWaiting) {
+      state_ = State::kLost;
+    }
+    poke = poke_;
   }
+  if (poke != nullptr) poke();
+}
+
+void StreamCall::SetPoke(std::function<void()> poke) {
+  absl::MutexLock lock(&mutex_);
+  poke_ = std::move(poke);
 }
 
 absl::Status StreamCall::Wait() {
@@ -107,7 +122,13 @@ void StreamCall::AwaitAnswer(absl::Time waiting_since) {
       return;
     }
   }
-  if (!stream_->DaemonAnswers()) {
+  CheckDaemon(waiting_since);
+}
+
+void StreamCall::CheckDaemon(absl::Time waiting_since) {
+  if (other_ != nullptr) {
+    other_->CheckDaemon(waiting_since);
+  } else if (!stream_->DaemonAnswers()) {
     absl::MutexLock lock(&mutex_);
     GiveUp(absl::UnavailableError(absl::StrCat(
         "the daemon at ", stream_->address(), " was not there: it does not answer, after ",
@@ -129,6 +150,12 @@ bool StreamCall::done() {
     }
   }
   other_ = fallback_(request_.row_ids);
+  std::function<void()> poke;
+  {
+    absl::MutexLock lock(&mutex_);
+    poke = poke_;
+  }
+  if (poke != nullptr) other_->SetPoke(std::move(poke));
   return other_->done();
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -43,6 +44,8 @@ class StreamCall final : public FetchCall,
   bool done() override;
   void Cancel() override;
   void Close() override;
+  void SetPoke(std::function<void()> poke) override;
+  void CheckDaemon(absl::Time waiting_since) override;
 
   void OnAnswer(grpc::ByteBuffer* answer) override;
   void OnLost() override;
@@ -80,6 +83,7 @@ class StreamCall final : public FetchCall,
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_) = State::kWaiting;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);  // once ended
+  std::function<void()> poke_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram

@@ -61,7 +61,7 @@ absl::Status UnaryCall::Wait() {
     return status_;
   }
   while (!mutex_.AwaitWithTimeout(absl::Condition(&done_), kLongWait)) {
-    CheckDaemon(start);
+    Probe(start);
   }
   return status_;
 }
@@ -71,7 +71,19 @@ bool UnaryCall::done() {
   return done_ || absl::Now() >= deadline_ + kGrace;
 }
 
+void UnaryCall::SetPoke(std::function<void()> poke) {
+  absl::MutexLock lock(&mutex_);
+  poke_ = std::move(poke);
+}
+
 void UnaryCall::CheckDaemon(absl::Time waiting_since) {
+  absl::MutexLock lock(&mutex_);
+  if (!done_ && deadline_ == absl::InfiniteFuture()) {
+    Probe(waiting_since);
+  }
+}
+
+void UnaryCall::Probe(absl::Time waiting_since) {
   const std::shared_ptr<Attempt> attempt = attempt_;
   if (attempt == nullptr) {
     return;  // the next one is about to start
@@ -124,6 +136,15 @@ void UnaryCall::Close() {
   channels.swap(channels_);
 }
 
+void UnaryCall::Poke() {
+  std::function<void()> poke;
+  {
+    absl::MutexLock lock(&mutex_);
+    poke = poke_;
+  }
+  if (poke != nullptr) poke();
+}
+
 void UnaryCall::Try() {
   Attempt* attempt = nullptr;
   grpc::GenericStub* stub = nullptr;
@@ -147,9 +168,11 @@ void UnaryCall::Try() {
     // gRPC takes a time before 1970 for none.
     attempt->context.set_deadline(absl::ToChronoTime(std::max(deadline_, absl::UnixEpoch())));
   }
-  stub->UnaryCall(
-      &attempt->context, method_, grpc::StubOptions(), &request_, &attempt->answer,
-      [self = shared_from_this()](const grpc::Status& status) { self->OnAttemptDone(status); });
+  stub->UnaryCall(&attempt->context, method_, grpc::StubOptions(), &request_, &attempt->answer,
+                  [self = shared_from_this()](const grpc::Status& status) {
+                    self->OnAttemptDone(status);
+                    self->Poke();
+                  });
   absl::MutexLock lock(&mutex_);
   --starting_;
 }
@@ -199,7 +222,10 @@ bool UnaryCall::RetryLater(const absl::Status& cause) {
   // A new one each time: the one before may still be in its callback.
   alarm_ = std::make_unique<grpc::Alarm>();
   alarm_->Set(absl::ToChronoTime(std::min(now + channels_->Backoff(failures_), last_try)),
-              [self = shared_from_this()](bool /*expired*/) { self->Try(); });
+              [self = shared_from_this()](bool /*expired*/) {
+                self->Try();
+                self->Poke();
+              });
   return true;
 }
 

@@ -46,6 +46,8 @@ class UnaryCall final : public FetchCall, public std::enable_shared_from_this<Un
   void Cancel() override;
   // Also waits until the channels are no longer used, and lets go of them.
   void Close() override;
+  void SetPoke(std::function<void()> poke) override;
+  void CheckDaemon(absl::Time waiting_since) override;
 
  private:
   struct Attempt;
@@ -54,13 +56,14 @@ class UnaryCall final : public FetchCall, public std::enable_shared_from_this<Un
             absl::Time deadline, Receiver receive);
 
   // Asks the daemon, after a long wait, whether it lives; if it does not say so, ends the call.
-  void CheckDaemon(absl::Time waiting_since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Probe(absl::Time waiting_since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call, and leaves the attempt under way to gRPC, which may be at it for ever. Its
   // answer goes nowhere.
   void Abandon(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return done_ && starting_ == 0 && attempt_ == nullptr;
   }
+  void Poke();
   void Try();
   void OnAttemptDone(const grpc::Status& grpc_status);
   // Sets the alarm for the next attempt; returns false if it is too late for one.
@@ -86,6 +89,7 @@ class UnaryCall final : public FetchCall, public std::enable_shared_from_this<Un
   bool receiving_ ABSL_GUARDED_BY(mutex_) = false;  // a thread of gRPC's reads the answer
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> poke_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace engram

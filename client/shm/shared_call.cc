@@ -114,6 +114,19 @@ void SharedCall::Close() {
   }
 }
 
+void SharedCall::SetPoke(std::function<void()> poke) { poke_ = std::move(poke); }
+
+std::shared_ptr<SharedLink> SharedCall::link() {
+  return status_.has_value() || other_ != nullptr ? nullptr : link_;
+}
+
+// The link itself tells a daemon that hangs.
+void SharedCall::CheckDaemon(absl::Time waiting_since) {
+  if (other_ != nullptr) {
+    other_->CheckDaemon(waiting_since);
+  }
+}
+
 void SharedCall::Collect() {
   absl::Status status = link_->Outcome(slot_);
   link_->ReleaseSlot(slot_);
@@ -147,6 +160,9 @@ void SharedCall::CollectLost() {
 
 void SharedCall::FallBack() {
   other_ = fallback_({reinterpret_cast<const uint32_t*>(ids_.data()), ids_count_});
+  if (poke_ != nullptr) {
+    other_->SetPoke(poke_);
+  }
   if (cancelled_) {
     other_->Cancel();
   }

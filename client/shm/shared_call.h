@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -36,6 +37,9 @@ class SharedCall final : public FetchCall {
   bool done() override;
   void Cancel() override;
   void Close() override;
+  void SetPoke(std::function<void()> poke) override;
+  std::shared_ptr<SharedLink> link() override;
+  void CheckDaemon(absl::Time waiting_since) override;
 
  private:
   SharedCall(std::shared_ptr<SharedLink> link, absl::Span<std::byte> rows,
@@ -65,6 +69,7 @@ class SharedCall final : public FetchCall {
   bool cancelled_ = false;
   std::optional<absl::Status> status_;  // once ended
   std::shared_ptr<FetchCall> other_;    // once fallen back
+  std::function<void()> poke_;
 };
 
 }  // namespace engram

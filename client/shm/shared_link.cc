@@ -1,6 +1,7 @@
 #include "client/shm/shared_link.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "proto/ring.h"
 
 namespace engram {
@@ -41,12 +43,13 @@ bool SendRequest(int connection, const SharedHeap& heap) {
   return sendmsg(connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(request);
 }
 
-// Whether something, or the end, can be received before `deadline`.
-bool AwaitReadable(int connection, absl::Time deadline) {
-  pollfd polled = {.fd = connection, .events = POLLIN, .revents = 0};
+pollfd Readable(int descriptor) { return {.fd = descriptor, .events = POLLIN, .revents = 0}; }
+
+// Whether something, or the end, can be read from one of them before `deadline`.
+bool AwaitReadable(absl::Span<pollfd> polled, absl::Time deadline) {
   const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
   const timespec timeout = absl::ToTimespec(std::min(left, absl::Hours(1)));
-  return ppoll(&polled, 1, &timeout, nullptr) > 0;
+  return ppoll(polled.data(), polled.size(), &timeout, nullptr) > 0;
 }
 
 }  // namespace
@@ -58,8 +61,15 @@ absl::StatusOr<std::unique_ptr<SharedLink>> SharedLink::Request(const std::strin
   if (connection < 0) {
     return absl::UnavailableError(absl::StrCat("no socket to be had: ", std::strerror(errno)));
   }
+  const int interrupts = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (interrupts < 0) {
+    absl::Status status =
+        absl::UnavailableError(absl::StrCat("no eventfd to be had: ", std::strerror(errno)));
+    close(connection);
+    return status;
+  }
   heap->ResetRings();
-  auto link = absl::WrapUnique(new SharedLink(connection, std::move(heap), patience));
+  auto link = absl::WrapUnique(new SharedLink(connection, interrupts, std::move(heap), patience));
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
@@ -70,17 +80,26 @@ absl::StatusOr<std::unique_ptr<SharedLink>> SharedLink::Request(const std::strin
   return link;
 }
 
-SharedLink::SharedLink(int connection, std::shared_ptr<SharedHeap> heap, absl::Duration patience)
-    : connection_(connection), heap_(std::move(heap)), patience_(patience), slots_(heap_->slots()) {
+SharedLink::SharedLink(int connection, int interrupts, std::shared_ptr<SharedHeap> heap,
+                       absl::Duration patience)
+    : connection_(connection),
+      interrupts_(interrupts),
+      heap_(std::move(heap)),
+      patience_(patience),
+      slots_(heap_->slots()) {
   for (uint32_t slot = heap_->slots(); slot > 0; --slot) {
     free_slots_.push_back(slot - 1);
   }
 }
 
-SharedLink::~SharedLink() { close(connection_); }
+SharedLink::~SharedLink() {
+  close(connection_);
+  close(interrupts_);
+}
 
 absl::Status SharedLink::Finish(absl::Time deadline) {
-  if (!AwaitReadable(connection_, deadline)) {
+  pollfd reply_there = Readable(connection_);
+  if (!AwaitReadable(absl::MakeSpan(&reply_there, 1), deadline)) {
     return absl::DeadlineExceededError("the daemon does not answer");
   }
   shm::AttachReply reply = {};
@@ -158,14 +177,42 @@ SharedLink::Progress SharedLink::Await(uint32_t slot, absl::Time deadline) {
   }
 }
 
+uint32_t SharedLink::AwaitMore(uint32_t seen, absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  TakeCompletions();
+  while (taken_ == seen && !lost_ && !interrupted_ && absl::Now() < deadline) {
+    if (!watching_) {
+      Watch(deadline);
+      continue;
+    }
+    const auto wake = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !watching_ || taken_ != seen || lost_ || interrupted_;
+    };
+    mutex_.AwaitWithDeadline(absl::Condition(&wake), deadline);
+  }
+  interrupted_ = false;
+  return taken_;
+}
+
+void SharedLink::Interrupt() {
+  absl::MutexLock lock(&mutex_);
+  interrupted_ = true;
+  if (watching_) {
+    eventfd_write(interrupts_, 1);
+  }
+}
+
 void SharedLink::Watch(absl::Time deadline) {
   watching_ = true;
   const uint32_t taken = taken_;
   mutex_.Unlock();
   const std::atomic<uint32_t>& awake = heap_->control().awake;
-  bool connected = AwaitCompletion(taken, std::min(deadline, absl::Now() + patience_));
+  const absl::Time slow_from = absl::Now() + patience_;
+  bool connected = AwaitCompletion(taken, std::min(deadline, slow_from));
   bool hung = false;
-  if (connected && heap_->control().completed.count.load() == taken && absl::Now() < deadline) {
+  if (const absl::Time now = absl::Now(); connected &&
+                                          heap_->control().completed.count.load() == taken &&
+                                          now >= slow_from && now < deadline) {
     // Slow, or hanging: it is woken, and has as long again to say so.
     const uint32_t woken = awake.load(std::memory_order_relaxed);
     const absl::Time patience_ends = absl::Now() + patience_;
@@ -191,8 +238,13 @@ bool SharedLink::AwaitCompletion(uint32_t taken, absl::Time deadline) const {
   }
   bool connected = true;
   ring.asleep.store(1);
-  if (ring.count.load() == taken && AwaitReadable(connection_, deadline)) {
+  pollfd polled[] = {Readable(connection_), Readable(interrupts_)};
+  if (ring.count.load() == taken && AwaitReadable(absl::MakeSpan(polled), deadline)) {
     connected = TakeDoorbells();
+    if (polled[1].revents != 0) {
+      eventfd_t interrupts = 0;
+      eventfd_read(interrupts_, &interrupts);
+    }
   }
   ring.asleep.store(0);
   return connected;

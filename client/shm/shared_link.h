@@ -19,7 +19,7 @@
 namespace engram {
 
 // Submits fetches and takes their completions: see proto/shared_memory.h. Thread-safe. It has no
-// thread of its own: of those that wait for a fetch, one watches for completions on behalf of all.
+// thread of its own: of those that wait, one watches for completions on behalf of all.
 //
 // A link is lost when the daemon hangs up, which it does when it writes no more, or when it does
 // not wake for ten seconds: then it may still write to what it was asked to, whenever it goes on.
@@ -58,6 +58,12 @@ class SharedLink {
   // Waits for it, at most until `deadline`.
   Progress Await(uint32_t slot, absl::Time deadline);
 
+  // Waits until there were more than `seen` completions, of whatever slots; at most until
+  // `deadline`, the end of the link, or an Interrupt since the last call. Returns how many there
+  // were. For one thread at a time.
+  uint32_t AwaitMore(uint32_t seen, absl::Time deadline);
+  void Interrupt();
+
   // How the fetch of a slot ended that is done.
   absl::Status Outcome(uint32_t slot) const;
 
@@ -79,13 +85,15 @@ class SharedLink {
     std::vector<SharedHeap::Block> blocks;  // of an abandoned one
   };
 
-  SharedLink(int connection, std::shared_ptr<SharedHeap> heap, absl::Duration patience);
+  SharedLink(int connection, int interrupts, std::shared_ptr<SharedHeap> heap,
+             absl::Duration patience);
 
   Progress ProgressOf(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeCompletions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadOutcome(uint32_t slot) const;
   void Free(Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Waits for completions beyond number `taken`. Returns false if the daemon hung up.
+  // Waits for completions beyond number `taken`, or an interrupt. Returns false if the daemon hung
+  // up.
   bool AwaitCompletion(uint32_t taken, absl::Time deadline) const;
   void Watch(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RingDoorbell() const;
@@ -93,6 +101,7 @@ class SharedLink {
   bool TakeDoorbells() const;
 
   const int connection_;
+  const int interrupts_;  // an eventfd that wakes who watches
   const std::shared_ptr<SharedHeap> heap_;
   const absl::Duration patience_;
 
@@ -102,6 +111,7 @@ class SharedLink {
   uint32_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // pushes
   uint32_t taken_ ABSL_GUARDED_BY(mutex_) = 0;      // completions
   bool watching_ ABSL_GUARDED_BY(mutex_) = false;   // a thread does, without the lock
+  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   bool hung_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -7,8 +7,8 @@
 set -euo pipefail
 
 readonly build="$1"
-example="$(dirname "${BASH_SOURCE[0]}")/../../client/examples/fetch_rows"
-readonly example
+examples="$(dirname "${BASH_SOURCE[0]}")/../../client/examples"
+readonly examples
 scratch="$(mktemp -d)"
 readonly scratch
 readonly prefix="$scratch/prefix"
@@ -38,9 +38,13 @@ for program in engramd engramctl; do
   "$prefix/bin/$program" --version > /dev/null || fail "$program does not run"
 done
 
-build_project "$example" "$scratch/example"
-expect_exit 2 "usage: fetch_rows" "$scratch/example/fetch_rows"
-expect_exit 1 "unix:$scratch/none" "$scratch/example/fetch_rows" "unix:$scratch/none" table
+for example in fetch_rows decode_worker; do
+  build_project "$examples/$example" "$scratch/$example"
+  expect_exit 2 "usage: $example" "$scratch/$example/$example"
+done
+expect_exit 1 "unix:$scratch/none" "$scratch/fetch_rows/fetch_rows" "unix:$scratch/none" table
+expect_exit 1 "$scratch/none" "$scratch/decode_worker/decode_worker" unix:none model \
+  "$scratch/none" map trace
 
 # Every installed header must compile by itself.
 mkdir "$scratch/headers"

@@ -1,11 +1,16 @@
 #include "client/shm/shared_call.h"
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "client/callback_call.h"
+#include "client/callback_thread.h"
 #include "client/unary_call.h"
 #include "gmock/gmock.h"
 #include "tests/client/shm/fake_sharer_testing.h"
@@ -163,6 +168,80 @@ TEST_F(SharedCallTest, IsNotStartedWithoutMemory) {
   EXPECT_EQ(Start(absl::MakeSpan(own_rows_)), nullptr);
 }
 
+// Nobody waits for these fetches: it is the callback thread that does.
+class CallbackOfSharedCallTest : public SharedCallTest {
+ protected:
+  explicit CallbackOfSharedCallTest(absl::Duration patience = kLong) : SharedCallTest(patience) {}
+  ~CallbackOfSharedCallTest() override { EXPECT_EQ(calls_, closed_); }
+
+  Ticket Submit(absl::Span<std::byte> rows, FetchOptions options = {}) {
+    ++closed_;
+    auto call = Start(rows, options);
+    EXPECT_NE(call, nullptr);
+    options.on_done = [this, promise = std::make_shared<std::promise<absl::Status>>(
+                                 std::exchange(next_, {}))](const absl::Status& status) {
+      ++calls_;
+      promise->set_value(status);
+    };
+    return Ticket(CallbackCall::Start(thread_, std::move(call), options));
+  }
+  // What the next submission's callback will say.
+  std::future<absl::Status> Next() { return next_.get_future(); }
+
+  const std::shared_ptr<CallbackThread> thread_ = std::make_shared<CallbackThread>();
+  std::promise<absl::Status> next_;
+  std::atomic<int> calls_{0};
+  int closed_ = 0;
+};
+
+TEST_F(CallbackOfSharedCallTest, ComesWithTheCompletion) {
+  auto first = Next();
+  const Ticket one = Submit(absl::MakeSpan(own_rows_));
+  auto second = Next();
+  const Ticket two = Submit(shared_rows_);
+  sharer_.WriteRows(sharer_.SlotOf(1), std::byte{6});
+  sharer_.Complete(sharer_.SlotOf(1), absl::OkStatus());
+  EXPECT_EQ(second.get(), absl::OkStatus());
+  EXPECT_THAT(shared_rows_, Each(std::byte{6}));
+  EXPECT_EQ(calls_, 1);
+  sharer_.WriteRows(sharer_.SlotOf(0), std::byte{5});
+  absl::SleepFor(kShort);  // likely long enough for the thread to sleep
+  sharer_.Complete(sharer_.SlotOf(0), absl::OkStatus());
+  EXPECT_EQ(first.get(), absl::OkStatus());
+  EXPECT_THAT(own_rows_, Each(std::byte{5}));
+}
+
+TEST_F(CallbackOfSharedCallTest, ADaemonThatIsGoneIsFallenBackFrom) {
+  auto first = Next();
+  const Ticket own = Submit(absl::MakeSpan(own_rows_));
+  auto second = Next();
+  const Ticket shared = Submit(shared_rows_);
+  sharer_.HangUp();
+  EXPECT_EQ(first.get(), absl::NotFoundError("fallen back"));
+  EXPECT_EQ(second.get(), absl::NotFoundError("fallen back"));
+  EXPECT_THAT(fallbacks_, ElementsAre(ids_, ids_));
+}
+
+TEST_F(CallbackOfSharedCallTest, ComesAtTheDeadline) {
+  auto late = Next();
+  const Ticket ticket = Submit(absl::MakeSpan(own_rows_), {.deadline = absl::Now() + kShort});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late.get()));
+}
+
+TEST_F(CallbackOfSharedCallTest, CancelledWhenTheMemoryIsAtRest) {
+  auto first = Next();
+  Ticket own = Submit(absl::MakeSpan(own_rows_));
+  auto second = Next();
+  Ticket shared = Submit(shared_rows_);
+  own.Cancel();
+  shared.Cancel();
+  EXPECT_TRUE(absl::IsCancelled(first.get()));
+  EXPECT_EQ(calls_, 1) << "the daemon may write to the other's";
+  sharer_.Complete(sharer_.SlotOf(1), absl::OkStatus());
+  EXPECT_TRUE(absl::IsCancelled(second.get()));
+  EXPECT_TRUE(absl::IsCancelled(shared.Wait()));
+}
+
 class HangingDaemonTest : public SharedCallTest {
  protected:
   HangingDaemonTest() : SharedCallTest(/*patience=*/kShort) {}
@@ -185,6 +264,21 @@ TEST_F(HangingDaemonTest, KeepsTheMemoryThatItMayWriteTo) {
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("another one"));
   EXPECT_TRUE(fallbacks_.empty());
+  EXPECT_TRUE(link_->heap()->poisoned());
+}
+
+class CallbackOfHangingDaemonTest : public CallbackOfSharedCallTest {
+ protected:
+  CallbackOfHangingDaemonTest() : CallbackOfSharedCallTest(/*patience=*/kShort) {}
+};
+
+TEST_F(CallbackOfHangingDaemonTest, IsFallenBackFromOrGivenUp) {
+  auto first = Next();
+  const Ticket own = Submit(absl::MakeSpan(own_rows_));
+  auto second = Next();
+  const Ticket shared = Submit(shared_rows_);
+  EXPECT_EQ(first.get(), absl::NotFoundError("fallen back"));
+  EXPECT_TRUE(absl::IsUnavailable(second.get()));
   EXPECT_TRUE(link_->heap()->poisoned());
 }
 

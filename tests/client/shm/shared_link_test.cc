@@ -158,6 +158,44 @@ TEST_F(SharedLinkTest, AbandonedSlotsComeBackWhenTheyAreDone) {
   EXPECT_FALSE(link_->heap()->Allocate(1).empty());
 }
 
+TEST_F(SharedLinkTest, MoreCompletionsAreAwaitedWhicheverTheyAre) {
+  const uint32_t a = Submit();
+  const uint32_t b = Submit();
+  EXPECT_EQ(link_->AwaitMore(0, absl::InfinitePast()), 0u);
+  sharer_.Complete(b, absl::OkStatus());
+  EXPECT_EQ(link_->AwaitMore(0, absl::InfiniteFuture()), 1u);
+  EXPECT_EQ(link_->AwaitMore(1, Soon()), 1u);
+  std::thread waiter([&] { EXPECT_EQ(link_->AwaitMore(1, absl::InfiniteFuture()), 2u); });
+  sharer_.Complete(a, absl::OkStatus());
+  waiter.join();
+  EXPECT_EQ(link_->AwaitMore(1, absl::InfiniteFuture()), 2u) << "what others took counts";
+  sharer_.HangUp();
+  EXPECT_EQ(link_->AwaitMore(2, absl::InfiniteFuture()), 2u);
+  EXPECT_TRUE(link_->lost());
+}
+
+TEST_F(SharedLinkTest, AwaitingMoreIsInterrupted) {
+  const uint32_t slot = Submit();
+  link_->Interrupt();
+  EXPECT_EQ(link_->AwaitMore(0, absl::InfiniteFuture()), 0u);
+
+  // As whoever watches, and beside another that does.
+  std::thread alone([&] { EXPECT_EQ(link_->AwaitMore(0, absl::InfiniteFuture()), 0u); });
+  absl::SleepFor(kShort);  // likely long enough for it to sleep
+  link_->Interrupt();
+  alone.join();
+  std::thread watcher(
+      [&] { EXPECT_EQ(link_->Await(slot, absl::InfiniteFuture()), Progress::kDone); });
+  absl::SleepFor(kShort);
+  std::thread beside([&] { EXPECT_EQ(link_->AwaitMore(0, absl::InfiniteFuture()), 0u); });
+  absl::SleepFor(kShort);
+  link_->Interrupt();
+  beside.join();
+  sharer_.Complete(slot, absl::OkStatus());
+  watcher.join();
+  EXPECT_FALSE(link_->lost());
+}
+
 TEST(SharedLinkPatienceTest, ADaemonThatDoesNotWakeHangs) {
   FakeSharer sharer;
   const auto link = MustLink(sharer, /*patience=*/kShort);
