@@ -29,7 +29,8 @@ absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::StartWhole(const stora
     return status;
   }
   constexpr uint64_t kBesideRows = uint64_t{64} << 20;
-  return Start(data_dir, spec.table_bytes() + kBesideRows, /*whole=*/true);
+  return Start(data_dir,
+               {absl::StrCat("--ram-budget=", spec.table_bytes() + kBesideRows), "--ram-whole=*"});
 }
 
 absl::Status BenchDaemon::ImportTable(const storage::TableSpec& spec, const std::string& data_dir) {
@@ -62,15 +63,25 @@ absl::StatusOr<uint64_t> BenchDaemon::NvmeReads() const {
   return reads;
 }
 
-absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::Start(const std::string& data_dir,
-                                                                uint64_t ram_bytes, bool whole) {
-  const std::string socket = data_dir + ".sock";
-  std::vector<std::string> command = {
-      kThisProgram, "serve-tables", "--data-dir",  data_dir,
-      "--socket",   socket,         "--ram-bytes", absl::StrCat(ram_bytes)};
-  if (whole) {
-    command.push_back("--whole");
+absl::Status BenchDaemon::Rebalance() const {
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("unix:", socket_), grpc::InsecureChannelCredentials());
+  grpc::ClientContext context;
+  const auto reader =
+      v1::EngramAdmin::NewStub(channel)->Rebalance(&context, v1::RebalanceRequest());
+  for (v1::RebalanceProgress progress; reader->Read(&progress);) {
   }
+  const grpc::Status status = reader->Finish();
+  // The codes of both are the same.
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+}
+
+absl::StatusOr<std::unique_ptr<BenchDaemon>> BenchDaemon::Start(
+    const std::string& data_dir, absl::Span<const std::string> flags) {
+  const std::string socket = data_dir + ".sock";
+  std::vector<std::string> command = {kThisProgram, "serve-tables", "--data-dir",
+                                      data_dir,     "--socket",     socket};
+  command.insert(command.end(), flags.begin(), flags.end());
   const absl::Time start = absl::Now();
   auto process = ChildProcess::Start(std::move(command));
   if (!process.ok()) {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "client/engram_client.h"
 #include "storage/table_spec.h"
 #include "tests/bench/child_process.h"
@@ -40,9 +41,9 @@ class BenchDaemon {
                                        const std::string& data_dir);
 
   // Starts a daemon on `data_dir`, and waits until it listens.
-  //   whole: hold its tables whole in RAM
+  //   flags: engramd's own, but for --data-dir and --socket
   static absl::StatusOr<std::unique_ptr<BenchDaemon>> Start(const std::string& data_dir,
-                                                            uint64_t ram_bytes, bool whole);
+                                                            absl::Span<const std::string> flags);
 
   // `shared_memory_bytes`: as ClientOptions; where it is not 0, memory must be shared.
   absl::StatusOr<BenchClient> Connect(uint64_t shared_memory_bytes) const;
@@ -55,6 +56,11 @@ class BenchDaemon {
 
   // Reads of the device so far, for all tables.
   absl::StatusOr<uint64_t> NvmeReads() const;
+
+  // As `engramctl rebalance`: returns when RAM has moved to where it saves most, or when no table
+  // has wanted what is free for ten seconds.
+  //   FAILED_PRECONDITION  too little traffic was seen
+  absl::Status Rebalance() const;
 
   double CpuSeconds() const { return process_->CpuSeconds(); }
   uint64_t ResidentBytes() const { return process_->ResidentBytes(); }

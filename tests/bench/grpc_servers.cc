@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <iostream>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "server/flags.h"
 #include "server/server.h"
 #include "tests/bench/bench_table.h"
 
@@ -112,17 +114,11 @@ void TuneMalloc() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
-absl::Status ServeTables(const std::string& data_dir, const std::string& socket, uint64_t ram_bytes,
-                         bool whole) {
+absl::Status ServeTables(int argc, const char* const* argv) {
+  const auto flags = server::ParseFlags(argc, argv, std::cerr);
+  if (!flags.ok() || !flags->has_value()) return flags.status();
   PrepareServer();
-  server::ServerOptions options;
-  options.store.data_dir = data_dir;
-  options.store.ram_budget_bytes = ram_bytes;
-  if (whole) {
-    options.store.whole_tables = {"*"};
-  }
-  options.unix_socket = socket;
-  const auto server = server::Server::Start(options);
+  const auto server = server::Server::Start((*flags)->server);
   if (server.ok()) {
     AwaitTermination();
     (*server)->Stop(absl::Seconds(1));

@@ -12,9 +12,8 @@ namespace engram::bench {
 // Lets glibc keep freed answers instead of giving their pages back, in clients and servers alike.
 void TuneMalloc();
 
-// The daemon on a Unix socket, until SIGTERM; `whole`: with every table whole in RAM.
-absl::Status ServeTables(const std::string& data_dir, const std::string& socket, uint64_t ram_bytes,
-                         bool whole);
+// The daemon with engramd's flags, the first of argv being a name of the program, until SIGTERM.
+absl::Status ServeTables(int argc, const char* const* argv);
 
 // Bare gRPC: streams of any method, on which every message is answered with the next answer_bytes
 // of a block of block_bytes bytes, which is that many FillRow rows of row_bytes one after another:

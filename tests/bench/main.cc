@@ -13,7 +13,9 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tests/bench/cold_layout_bench.h"
 #include "tests/bench/dequantize_bench.h"
 #include "tests/bench/grpc_bench.h"
@@ -173,23 +175,62 @@ void AddPlacement(CLI::App* app, PlacementBenchOptions* options) {
       ->check(CLI::Range(0.0, 1.0));
 }
 
+// "1..5", or a number alone.
+void AddRange(CLI::App* app, const std::string& name, TokenRange* range, const std::string& what) {
+  app->add_option(
+         name,
+         [range](const CLI::results_t& values) {
+           const std::vector<std::string> ends = absl::StrSplit(values[0], "..");
+           return ends.size() <= 2 && absl::SimpleAtoi(ends.front(), &range->least) &&
+                  absl::SimpleAtoi(ends.back(), &range->most) && range->least <= range->most;
+         },
+         absl::StrCat(what, ", so many or N..M [", range->least, "]"))
+      ->type_name("RANGE");
+}
+
+// The Engram paper's experiment: 512 sequences of 100 to 1,024 tokens, 8,858 tokens/s.
+WorkerPlan PaperPlan() {
+  return {.sequences = 512,
+          .prompt_tokens = {50, 512},
+          .output_tokens = {50, 512},
+          .step_tokens = 512,
+          .step = absl::Seconds(512) / 8858};
+}
+
+void AddPlan(CLI::App* app, WorkerPlan* plan) {
+  // First, so that the others change it.
+  app->add_flag_callback(
+      "--paper", [plan] { *plan = PaperPlan(); },
+      "As in the Engram paper: 512 sequences of 100 to 1,024 tokens at 8,858 tokens/s");
+  AddNumber(app, "--sequences", &plan->sequences, "Side by side");
+  AddRange(app, "--prompt-tokens", &plan->prompt_tokens, "Of each sequence, read in chunks");
+  AddRange(app, "--output-tokens", &plan->output_tokens, "Of each sequence, one a step");
+  AddNumber(app, "--step-tokens", &plan->step_tokens, "Most of one step, of all sequences");
+  app->add_option_function<double>(
+         "--step-ms", [plan](double ms) { plan->step = absl::Milliseconds(ms); },
+         "What a step computes; default: 10")
+      ->check(CLI::Range(0.01, 10'000.0));
+  AddNumber(app, "--layers", &plan->layers, "Of the model, in equal parts of a step");
+}
+
 void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
   AddDir(app, &options->dir);
   AddText(app, &options->text);
   AddBytes(app, "--table-bytes", &options->table_bytes, "Rows of both layers together");
-  app->add_option("--ram-share", options->ram_share, "Of these, RAM of the daemon; 1: all of them")
-      ->capture_default_str();
+  app->add_option("--ram-share", options->ram_share, "Of these, RAM of the daemon; 1: all of them");
+  app->add_option("--warm-share", options->warm_share, "Likewise, disk for its warm tier");
+  app->add_flag("--of-ngrams", options->of_ngrams,
+                "Shares are of the rows of the trace's distinct n-grams, not of the table's");
+  app->add_flag("--windows,!--no-windows", options->windows,
+                "Tell the daemon when each layer begins [on]");
+  app->add_flag("--rebalance", options->rebalance,
+                "After the warm-up, move the daemon's RAM to where it saves most");
+  app->add_option("--daemon-flag", options->daemon_flags,
+                  "Of engramd, e.g. --daemon-flag=--ram-share=v41/layer1=0.8; may be given more "
+                  "than once")
+      ->allow_extra_args(false);
   AddNumber(app, "--warm-up-tokens", &options->warm_up_tokens, "Of the trace, fetched beforehand");
-  WorkerPlan& plan = options->plan;
-  AddNumber(app, "--sequences", &plan.sequences, "Side by side");
-  AddNumber(app, "--prompt-tokens", &plan.prompt_tokens, "Of each sequence, read in chunks");
-  AddNumber(app, "--output-tokens", &plan.output_tokens, "Of each sequence, one a step");
-  AddNumber(app, "--step-tokens", &plan.step_tokens, "Most of one step, of all sequences");
-  app->add_option_function<double>(
-         "--step-ms", [&plan](double ms) { plan.step = absl::Milliseconds(ms); },
-         "What a step computes; default: 10")
-      ->check(CLI::Range(0.01, 10'000.0));
-  AddNumber(app, "--layers", &plan.layers, "Of the model, in equal parts of a step");
+  AddPlan(app, &options->plan);
   AddNumber(app, "--steps", &options->steps, "Of each transport in a round");
   AddNumber(app, "--rounds", &options->rounds, "At least 5; medians are reported");
   app->add_flag("--find-max", options->find_max, "Add sequences until 1 % is lost");
@@ -230,28 +271,20 @@ void AddCases(CLI::App* app, Options* options) {
       ->required();
 }
 
-// The servers of RunGrpcBench, which starts this program anew.
-struct Servers {
-  std::string data_dir;
+// Of a server that RunGrpcBench starts this program anew for.
+struct EchoServer {
   std::string socket;
-  uint64_t ram_bytes = 0;
-  bool whole = false;
   uint64_t block_bytes = 0;
   uint64_t answer_bytes = 0;
   uint32_t row_bytes = 0;
 };
 
-void AddServers(CLI::App* app, Servers* servers) {
-  CLI::App* tables = app->add_subcommand("serve-tables")->group("");
-  tables->add_option("--data-dir", servers->data_dir)->required();
-  tables->add_option("--socket", servers->socket)->required();
-  tables->add_option("--ram-bytes", servers->ram_bytes)->required();
-  tables->add_flag("--whole", servers->whole);
+void AddEchoServer(CLI::App* app, EchoServer* server) {
   CLI::App* echo = app->add_subcommand("serve-echo")->group("");
-  echo->add_option("--socket", servers->socket)->required();
-  echo->add_option("--block-bytes", servers->block_bytes)->required();
-  echo->add_option("--answer-bytes", servers->answer_bytes)->required();
-  echo->add_option("--row-bytes", servers->row_bytes)->required();
+  echo->add_option("--socket", server->socket)->required();
+  echo->add_option("--block-bytes", server->block_bytes)->required();
+  echo->add_option("--answer-bytes", server->answer_bytes)->required();
+  echo->add_option("--row-bytes", server->row_bytes)->required();
 }
 
 int Fail(const std::string& what, const absl::Status& status) {
@@ -294,8 +327,12 @@ int RunOne(const Options& options, const std::string& name) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "serve-tables") {  // for BenchDaemon
+    const absl::Status status = ServeTables(argc - 1, argv + 1);
+    return status.ok() ? 0 : Fail("serve-tables", status);
+  }
   Options options;
-  Servers servers;
+  EchoServer echo;
   CLI::App app("Measures each part of the store against what the machine can do, in one run.",
                "engram_bench");
   app.option_defaults()->always_capture_default();
@@ -303,15 +340,12 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.add_flag("--json", options.json, "Print one JSON object as the last line of stdout");
   AddCases(&app, &options);
-  AddServers(&app, &servers);
+  AddEchoServer(&app, &echo);
   CLI11_PARSE(app, argc, argv);
   const std::string name = app.get_subcommands().front()->get_name();
-  if (name == "serve-tables" || name == "serve-echo") {
+  if (name == "serve-echo") {
     const absl::Status status =
-        name == "serve-echo"
-            ? ServeEcho(servers.block_bytes, servers.answer_bytes, servers.row_bytes,
-                        servers.socket)
-            : ServeTables(servers.data_dir, servers.socket, servers.ram_bytes, servers.whole);
+        ServeEcho(echo.block_bytes, echo.answer_bytes, echo.row_bytes, echo.socket);
     return status.ok() ? 0 : Fail(name, status);
   }
   return name == "all" ? RunAll(options) : RunOne(options, name);

@@ -18,7 +18,11 @@ void SleepUntil(absl::Time time) { absl::SleepFor(time - absl::Now()); }
 }  // namespace
 
 PacedWorker::PacedWorker(const NgramHasher& hasher, const TokenTrace& trace, const WorkerPlan& plan)
-    : hasher_(hasher), trace_(trace), plan_(plan), tickets_(hasher.layers().size()) {
+    : hasher_(hasher),
+      trace_(trace),
+      plan_(plan),
+      tickets_(hasher.layers().size()),
+      tiers_(hasher.layers().size()) {
   SetSequences(plan.sequences);
 }
 
@@ -41,10 +45,16 @@ absl::Span<const uint32_t> PacedWorker::NextText(size_t most) {
 }
 
 PacedWorker::Sequence PacedWorker::NextSequence() {
-  Sequence sequence = {.text = NextText(plan_.prompt_tokens + plan_.output_tokens),
+  // The multiples of the golden ratio, modulo 1, are spread evenly however many there are.
+  constexpr uint32_t kGoldenRatio = 2'654'435'769;  // of 2^32
+  const uint64_t place = kGoldenRatio * ++begun_;
+  const auto length = [&](const TokenRange& range) {
+    return range.least + static_cast<uint32_t>(place * (range.most - range.least + 1) >> 32);
+  };
+  const uint32_t prompt = length(plan_.prompt_tokens);
+  Sequence sequence = {.text = NextText(prompt + length(plan_.output_tokens)),
                        .history = hasher_.SegmentStart()};
-  sequence.prompt_left =
-      static_cast<uint32_t>(std::min<size_t>(plan_.prompt_tokens, sequence.text.size()));
+  sequence.prompt_left = static_cast<uint32_t>(std::min<size_t>(prompt, sequence.text.size()));
   return sequence;
 }
 
@@ -85,11 +95,15 @@ absl::Status PacedWorker::Submit(size_t layer, const Source& source, absl::Time 
   if (!status.ok()) return status;
   const size_t row_bytes = source.table->spec().row_bytes;
   const size_t most = source.table->max_fetch_rows();
+  const size_t group_size = source.table->spec().group_size;
+  tiers_[layer].resize(row_ids_.size() / group_size);
   for (size_t at = 0; at < row_ids_.size(); at += most) {
     const size_t count = std::min(most, row_ids_.size() - at);
     tickets_[layer].push_back(source.table->Submit(
         absl::MakeConstSpan(row_ids_).subspan(at, count),
-        source.rows.subspan(at * row_bytes, count * row_bytes), {.needed_at = needed_at}));
+        source.rows.subspan(at * row_bytes, count * row_bytes),
+        {.needed_at = needed_at,
+         .tiers = absl::MakeSpan(tiers_[layer]).subspan(at / group_size, count / group_size)}));
   }
   return absl::OkStatus();
 }
@@ -101,10 +115,20 @@ absl::Status PacedWorker::Collect(size_t layer) {
   return status;
 }
 
+PacedFetch PacedWorker::FetchOf(size_t layer, absl::Duration stall) const {
+  const auto from = [&](Tier tier) {
+    return static_cast<uint32_t>(std::count(tiers_[layer].begin(), tiers_[layer].end(), tier));
+  };
+  return {.stall_us = absl::ToDoubleMicroseconds(stall),
+          .groups = static_cast<uint32_t>(tiers_[layer].size()),
+          .warm = from(Tier::kWarm),
+          .cold = from(Tier::kCold)};
+}
+
 absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) {
   absl::Time start = absl::Now();  // moves with what is waited for
   const auto begins = [&](size_t layer) {
-    return start + plan_.step * hasher_.layers()[layer].layer_id / plan_.layers;
+    return start + plan_.WindowOf(hasher_.layers()[layer].layer_id);
   };
   const absl::StatusOr<uint32_t> tokens = PlanStep(!sources.empty());
   if (!tokens.ok()) return tokens.status();
@@ -119,8 +143,7 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
                                    [](const Ticket& ticket) { return ticket.done(); });
     if (absl::Status status = Collect(layer); !status.ok()) return status;
     const absl::Duration stall = late ? absl::Now() - begins(layer) : absl::ZeroDuration();
-    run->late += late ? 1 : 0;
-    run->stall_us.push_back(absl::ToDoubleMicroseconds(stall));
+    run->fetches[layer].push_back(FetchOf(layer, stall));
     start += stall;
   }
   SleepUntil(start + plan_.step);
@@ -130,6 +153,7 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
 absl::StatusOr<PacedRun> PacedWorker::Run(absl::Span<const Source> sources, int steps) {
   MakeSleepsExact();
   PacedRun run;
+  run.fetches.resize(sources.size());
   const absl::Time start = absl::Now();
   for (int i = 0; i < steps; ++i) {
     if (absl::Status status = Step(sources, &run); !status.ok()) return status;

@@ -16,27 +16,44 @@
 
 namespace engram::bench {
 
+// From `least` to `most`, both included.
+struct TokenRange {
+  uint32_t least;
+  uint32_t most;
+};
+
 struct WorkerPlan {
   uint32_t sequences = 4;                        // side by side
-  uint32_t prompt_tokens = 32;                   // of each, read in chunks
-  uint32_t output_tokens = 128;                  // of each, one a step
+  TokenRange prompt_tokens = {32, 32};           // of each, read in chunks
+  TokenRange output_tokens = {128, 128};         // of each, one a step
   uint32_t step_tokens = 512;                    // most of one step, of all sequences
   absl::Duration step = absl::Milliseconds(10);  // what a step computes
   uint32_t layers = 40;                          // in equal parts of it
+
+  // From the start of a step until a layer begins.
+  absl::Duration WindowOf(uint32_t layer) const { return step * layer / layers; }
+};
+
+// How one step's fetch of one Engram layer went.
+struct PacedFetch {
+  double stall_us = 0;  // waited for its rows; 0 where they were there when the layer began
+  uint32_t groups = 0;
+  uint32_t warm = 0;  // of the groups, from the warm tier
+  uint32_t cold = 0;  // and from the cold one
 };
 
 // What a stretch of steps came to.
 struct PacedRun {
   absl::Duration time;
   uint64_t tokens = 0;
-  std::vector<double> stall_us = {};  // of each step and Engram layer: waited for its rows
-  uint64_t late = 0;                  // of these, those that waited at all
+  std::vector<std::vector<PacedFetch>> fetches = {};  // [layers][steps]; empty without fetches
 };
 
-// Sequences of real text: prompts in chunks, then token by token as if each was sampled from the
-// last step; a sequence that ends makes room for the next piece of text. What a step's layers need
-// is asked for when its tokens are known, at its start, for all Engram layers together, and
-// collected where the layer begins. One thread.
+// Sequences of real text; their lengths are spread evenly over the plan's ranges, and those with
+// long prompts have long outputs. Prompts are taken in chunks, then follows token by token as if
+// each was sampled from the last step; a sequence that ends makes room for the next piece of text.
+// What a step's layers need is asked for when its tokens are known, at its start, for all Engram
+// layers together, and collected where the layer begins. One thread.
 class PacedWorker {
  public:
   // Where the rows of one Engram layer come from, and go to.
@@ -59,7 +76,8 @@ class PacedWorker {
   // Returns the first error of a fetch.
   absl::StatusOr<PacedRun> Run(absl::Span<const Source> sources, int steps);
 
-  // Fetches so many tokens of the trace from there on, as fast as it can, so that a daemon is warm.
+  // Fetches so many tokens of the trace from there on, a step's most at a time, as fast as it can,
+  // so that a daemon is warm.
   absl::Status WarmUp(absl::Span<const Source> sources, uint64_t tokens);
 
  private:
@@ -77,16 +95,20 @@ class PacedWorker {
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
+  PacedFetch FetchOf(size_t layer, absl::Duration stall) const;
 
   const NgramHasher& hasher_;
   const TokenTrace& trace_;
   const WorkerPlan plan_;
   size_t document_ = 0;  // the next piece of text begins there
   size_t document_place_ = 0;
+  uint32_t begun_ = 0;  // sequences
   std::vector<Sequence> sequences_;
   NgramBatch batch_;
   std::vector<uint32_t> row_ids_;
-  std::vector<std::vector<Ticket>> tickets_;  // [layers]: of the step under way
+  // [layers]: of the step under way
+  std::vector<std::vector<Ticket>> tickets_;
+  std::vector<std::vector<Tier>> tiers_;  // [layers][groups]
 };
 
 }  // namespace engram::bench

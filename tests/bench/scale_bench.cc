@@ -127,7 +127,7 @@ Batches ScaleBench::ColdBatches(const storage::TableSpec& spec) {
 
 absl::StatusOr<Running> ScaleBench::Start(const Size& size, uint64_t ram_bytes) const {
   Running running;
-  auto daemon = BenchDaemon::Start(size.data_dir, ram_bytes, /*whole=*/false);
+  auto daemon = BenchDaemon::Start(size.data_dir, {absl::StrCat("--ram-budget=", ram_bytes)});
   if (!daemon.ok()) {
     return daemon.status();
   }

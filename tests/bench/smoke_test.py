@@ -41,9 +41,10 @@ CASES = {
              "ratio_to_limit", "p50_ratio_to_grpc", "paced_p50_ratio_to_grpc"]),
     "worker": (["--table-bytes", "32m", "--warm-up-tokens", "2000", "--sequences", "4",
                 "--prompt-tokens", "32", "--output-tokens", "16", "--step-tokens", "64",
-                "--step-ms", "2", "--steps", "10"],
+                "--step-ms", "2", "--steps", "10", "--warm-share", "0.5", "--of-ngrams"],
                ["tokens_per_s", "baseline_tokens_per_s", "grpc_tokens_per_s",
-                "nvme_reads_per_token", "device_reads_per_s", "device_bound_tokens_per_s"]),
+                "nvme_reads_per_token", "device_reads_per_s", "device_bound_tokens_per_s",
+                "device_loss_fraction"]),
     "placement": (["--scan", "50000", "--warm", "0.5"],
                   ["accesses", "distinct_groups", "slots", "hit_ratio", "static_optimal", "lru",
                    "s3fifo", "w_tinylfu", "belady", "ratio_to_belady", "nvme_reads_per_token",
@@ -81,8 +82,24 @@ def check(case, result, names, direct):
         rows_a_page = 15
         if direct and result["device_bytes_per_row"] < 4096 / rows_a_page:
             sys.exit("smoke_test.py: nvme: the device did not read what was fetched")
+    if case == "worker":
+        check_worker(result)
     if case == "placement":
         check_placement(result)
+
+
+def check_worker(result):
+    """Windows are the plan's, tiers add up, and a burst of more reads takes longer."""
+    for by_layer in [result["stall_us_by_layer"], result["grpc_stall_us_by_layer"]]:
+        if {layer: stall["window_us"] for layer, stall in by_layer.items()} != \
+                {"1": 50.0, "14": 700.0}:
+            sys.exit(f"smoke_test.py: worker: {by_layer} are not of layers 1 and 14 of 40")
+        for layer, stall in by_layer.items():
+            if abs(stall["ram"] + stall["warm"] + stall["cold"] - 1) > 1e-9 or stall["cold"] == 0:
+                sys.exit(f"smoke_test.py: worker: layer {layer}: {stall} are not parts of groups")
+    bursts = result["device_burst_us"]
+    if not 0 < bursts["1"] < bursts["384"]:
+        sys.exit(f"smoke_test.py: worker: device_burst_us is {bursts}")
 
 
 def check_placement(result):

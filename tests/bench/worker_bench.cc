@@ -1,14 +1,15 @@
 #include "tests/bench/worker_bench.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client/checkpoint/checkpoint_writer.h"
 #include "client/engram_client.h"
@@ -16,15 +17,22 @@
 #include "client/hash/trace.h"
 #include "tests/bench/bench_daemon.h"
 #include "tests/bench/cold_layout_tables.h"
+#include "tests/bench/device_bursts.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/worker_result.h"
 
 namespace engram::bench {
 namespace {
 
 constexpr char kModel[] = "v41";
+constexpr uint64_t kRowBytes = 264;
 constexpr uint64_t kSharedBytes = uint64_t{256} << 20;
 constexpr uint64_t kBesideRows = uint64_t{64} << 20;
 constexpr double kTolerableLoss = 0.01;
+
+// Of the bare device: for one token all in the warm tier, one n-gram of it, or all of it in the
+// cold one; and for steps of more.
+constexpr size_t kBursts[] = {1, 3, 8, 24, 96, 384};
 
 // One way to get rows, or none at all, and what came of it.
 struct Way {
@@ -32,40 +40,40 @@ struct Way {
   std::vector<std::unique_ptr<Table>> tables = {};  // [layers]
   std::vector<RowBuffer> buffers = {};              // [layers]
   std::vector<PacedWorker::Source> sources = {};    // [layers]
-
-  std::vector<double> tokens_per_s = {};  // [rounds]
-  std::vector<double> step_us = {};       // [rounds]
-  std::vector<double> stall_us = {};
-  uint64_t late = 0;
-
-  void Forget() {
-    tokens_per_s.clear();
-    step_us.clear();
-    stall_us.clear();
-    late = 0;
-  }
+  WorkerResult result = {};
 };
+
+std::string ToText(const TokenRange& range) {
+  return range.least == range.most ? absl::StrCat(range.least)
+                                   : absl::StrCat(range.least, "..", range.most);
+}
 
 class WorkerBench {
  public:
   WorkerBench(const WorkerBenchOptions& options, std::unique_ptr<ScratchDir> dir)
-      : options_(options), dir_(std::move(dir)) {}
+      : options_(options), dir_(std::move(dir)), text_(options.text) {}
 
   absl::Status SetUp();
   absl::StatusOr<nlohmann::json> Run();
 
  private:
   absl::Status LoadText(const std::string& config);
+  absl::StatusOr<double> WholeBytes() const;
+  absl::StatusOr<std::vector<std::string>> DaemonFlags() const;
   absl::Status StartDaemon(const std::string& checkpoint);
   absl::Status Connect(uint64_t shared_memory_bytes, size_t most_rows, Way* way);
   absl::Status MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways);
-  double LossOf(const Way& way) const { return 1 - MedianRatio(baseline_.step_us, way.step_us); }
+  absl::Status WarmUp();
+  double LossOf(const Way& way) const { return way.result.LossAgainst(baseline_.result); }
+  std::vector<WorkerLayer> Layers() const;
   absl::Status AddDevice(nlohmann::json* json);
+  absl::StatusOr<double> LossWith(uint32_t sequences);
   absl::Status AddMax(nlohmann::json* json);
-  void AddWay(const std::string& prefix, Way* way, nlohmann::json* json) const;
+  void AddWay(const std::string& prefix, const Way& way, nlohmann::json* json) const;
 
   const WorkerBenchOptions options_;
   const std::unique_ptr<ScratchDir> dir_;
+  GroupTraceOptions text_;
   TokenTrace trace_;
   std::optional<NgramHasher> hasher_;
   std::optional<PacedWorker> worker_;
@@ -76,29 +84,64 @@ class WorkerBench {
 };
 
 absl::Status WorkerBench::LoadText(const std::string& config) {
-  GroupTraceOptions text = options_.text;
-  text.config = config;
-  text = WithDefaults(std::move(text));
-  auto trace = ReadTrace(text.trace, text.docs);
+  text_.config = config;
+  text_ = WithDefaults(std::move(text_));
+  auto trace = ReadTrace(text_.trace, text_.docs);
   if (!trace.ok()) return trace.status();
   trace_ = *std::move(trace);
-  auto hasher = LoadHasher(text);
+  auto hasher = LoadHasher(text_);
   if (!hasher.ok()) return hasher.status();
   hasher_ = *std::move(hasher);
   return absl::OkStatus();
+}
+
+// What the shares are of.
+absl::StatusOr<double> WorkerBench::WholeBytes() const {
+  if (!options_.of_ngrams) return static_cast<double>(options_.table_bytes);
+  const auto groups = ReadGroupTrace(text_);  // of one layer; the others have the same n-grams
+  if (!groups.ok()) return groups.status();
+  return static_cast<double>(groups->distinct * hasher_->layers().size() * groups->group_size) *
+         kRowBytes;
+}
+
+absl::StatusOr<std::vector<std::string>> WorkerBench::DaemonFlags() const {
+  const auto whole_bytes = WholeBytes();
+  if (!whole_bytes.ok()) return whole_bytes.status();
+  const auto bytes = [&](double share) { return static_cast<uint64_t>(share * *whole_bytes); };
+  const bool whole = !options_.of_ngrams && options_.ram_share >= 1;
+  std::vector<std::string> flags = {
+      absl::StrCat("--ram-budget=", bytes(options_.ram_share) + (whole ? kBesideRows : 0)),
+      absl::StrCat("--warm-budget=", bytes(options_.warm_share))};
+  if (whole) flags.push_back("--ram-whole=*");
+  for (const WorkerLayer& layer : Layers()) {
+    if (!options_.windows) break;
+    flags.push_back(absl::StrCat("--window=", kModel, "/layer", layer.name, "=",
+                                 absl::ToInt64Nanoseconds(layer.window), "ns"));
+  }
+  flags.insert(flags.end(), options_.daemon_flags.begin(), options_.daemon_flags.end());
+  return flags;
 }
 
 absl::Status WorkerBench::StartDaemon(const std::string& checkpoint) {
   const std::string data_dir = dir_->Path("store");
   absl::Status status = BenchDaemon::ImportCheckpoint(checkpoint, kModel, data_dir);
   if (!status.ok()) return status;
-  const bool whole = options_.ram_share >= 1;
-  const auto rows =
-      static_cast<uint64_t>(options_.ram_share * static_cast<double>(options_.table_bytes));
-  auto daemon = BenchDaemon::Start(data_dir, whole ? rows + kBesideRows : rows, whole);
+  const auto flags = DaemonFlags();
+  if (!flags.ok()) return flags.status();
+  auto daemon = BenchDaemon::Start(data_dir, *flags);
   if (!daemon.ok()) return daemon.status();
   daemon_ = *std::move(daemon);
   return absl::OkStatus();
+}
+
+std::vector<WorkerLayer> WorkerBench::Layers() const {
+  std::vector<WorkerLayer> layers;
+  for (const LayerHash& layer : hasher_->layers()) {
+    layers.push_back({.name = absl::StrCat(layer.layer_id),
+                      .window = options_.plan.WindowOf(layer.layer_id),
+                      .group_rows = static_cast<uint32_t>(hasher_->heads())});
+  }
+  return layers;
 }
 
 absl::Status WorkerBench::Connect(uint64_t shared_memory_bytes, size_t most_rows, Way* way) {
@@ -124,7 +167,7 @@ absl::Status WorkerBench::Connect(uint64_t shared_memory_bytes, size_t most_rows
 absl::Status WorkerBench::SetUp() {
   const std::string checkpoint = dir_->Path("checkpoint");
   CheckpointOptions made = {.directory = checkpoint};
-  constexpr uint64_t kBytesPerVocabUnit = 2 * 24 * 264;  // layers, heads of all orders, row bytes
+  constexpr uint64_t kBytesPerVocabUnit = 2 * 24 * kRowBytes;  // layers, heads of all orders
   made.vocab_size = static_cast<uint32_t>(options_.table_bytes / kBytesPerVocabUnit);
   if (const auto summary = MakeCheckpoint(made); !summary.ok()) return summary.status();
   absl::Status status = LoadText(checkpoint + "/config.json");
@@ -133,37 +176,48 @@ absl::Status WorkerBench::SetUp() {
   worker_.emplace(*hasher_, trace_, options_.plan);
   status = Connect(kSharedBytes, worker_->RowsOfAStep(), &shm_);
   if (status.ok()) status = Connect(0, worker_->RowsOfAStep(), &grpc_);
-  if (status.ok()) status = worker_->WarmUp(shm_.sources, options_.warm_up_tokens);
+  if (status.ok()) status = WarmUp();
+  return status;
+}
+
+// RAM that moves wants traffic: see TieredStore::Rebalance.
+absl::Status WorkerBench::WarmUp() {
+  absl::Status status = worker_->WarmUp(shm_.sources, options_.warm_up_tokens);
+  if (!status.ok() || !options_.rebalance) return status;
+  absl::Status rebalanced;
+  absl::Notification done;
+  std::thread thread([&] {
+    rebalanced = daemon_->Rebalance();
+    done.Notify();
+  });
+  while (status.ok() && !done.HasBeenNotified()) {
+    status = worker_->WarmUp(shm_.sources, options_.plan.step_tokens);
+  }
+  thread.join();
+  status.Update(rebalanced);
   return status;
 }
 
 absl::Status WorkerBench::MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways) {
   worker_->SetSequences(sequences);
-  for (Way* way : ways) way->Forget();
+  for (Way* way : ways) way->result = {};
   for (int round = 0; round < options_.rounds; ++round) {
     for (Way* way : ways) {
       const auto run = worker_->Run(way->sources, options_.steps);
       if (!run.ok()) return run.status();
-      const double seconds = absl::ToDoubleSeconds(run->time);
-      way->tokens_per_s.push_back(static_cast<double>(run->tokens) / seconds);
-      way->step_us.push_back(seconds * 1e6 / options_.steps);
-      way->stall_us.insert(way->stall_us.end(), run->stall_us.begin(), run->stall_us.end());
-      way->late += run->late;
+      way->result.Add(*run, options_.steps);
     }
   }
   return absl::OkStatus();
 }
 
-void WorkerBench::AddWay(const std::string& prefix, Way* way, nlohmann::json* json) const {
-  (*json)[prefix + "tokens_per_s"] = Median(way->tokens_per_s);
-  (*json)[prefix + "loss_fraction"] = LossOf(*way);
-  (*json)[prefix + "ratio_to_baseline"] = 1 - LossOf(*way);
-  std::vector<double>& stalls = way->stall_us;
-  const auto p99 = stalls.begin() + static_cast<ptrdiff_t>(stalls.size() * 99 / 100);
-  std::nth_element(stalls.begin(), p99, stalls.end());
-  (*json)[prefix + "stall_p99_us"] = *p99;
-  (*json)[prefix + "late_fraction"] =
-      static_cast<double>(way->late) / static_cast<double>(stalls.size());
+void WorkerBench::AddWay(const std::string& prefix, const Way& way, nlohmann::json* json) const {
+  (*json)[prefix + "tokens_per_s"] = Median(way.result.tokens_per_s());
+  (*json)[prefix + "loss_fraction"] = LossOf(way);
+  (*json)[prefix + "ratio_to_baseline"] = 1 - LossOf(way);
+  (*json)[prefix + "stall_p99_us"] = way.result.StallP99Us();
+  (*json)[prefix + "late_fraction"] = way.result.LateFraction();
+  (*json)[prefix + "stall_us_by_layer"] = way.result.StallByLayer(Layers());
 }
 
 absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
@@ -178,20 +232,42 @@ absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
   (*json)["device_reads_per_s"] = reads_per_s;
   const double per_token = (*json)["nvme_reads_per_token"];
   if (per_token > 0) (*json)["device_bound_tokens_per_s"] = reads_per_s / per_token;
+  const auto bursts = DeviceBursts::Measure(dir_->Path("store/db"), kBursts);
+  if (!bursts.ok()) return bursts.status();
+  for (const auto& [size, us] : bursts->us()) {
+    (*json)["device_burst_us"][absl::StrCat(size)] = us;
+  }
+  (*json)["device_loss_fraction"] = shm_.result.DeviceLoss(Layers(), *bursts, options_.plan.step);
   return absl::OkStatus();
 }
 
-// Half as many sequences more each time.
+absl::StatusOr<double> WorkerBench::LossWith(uint32_t sequences) {
+  const absl::Status status = MeasureRounds(sequences, {&baseline_, &shm_});
+  if (!status.ok()) return status;
+  return LossOf(shm_);
+}
+
+// Half as many sequences more each time; then what is between the last two, by halves.
 absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   double most_tokens = 0;
   uint32_t most = 0;
-  const WorkerPlan& plan = options_.plan;
-  for (uint32_t n = plan.sequences; n <= plan.step_tokens; n += (n + 1) / 2) {
-    absl::Status status = MeasureRounds(n, {&baseline_, &shm_});
-    if (!status.ok()) return status;
-    if (LossOf(shm_) > kTolerableLoss) break;
-    most_tokens = Median(shm_.tokens_per_s);
-    most = n;
+  uint32_t too_many = options_.plan.step_tokens + 1;
+  for (uint32_t n = options_.plan.sequences; n < too_many && n > most;) {
+    const auto loss = LossWith(n);
+    if (!loss.ok()) return loss.status();
+    (*json)["loss_by_load"].push_back(
+        {{"sequences", n},
+         {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())},
+         {"loss_fraction", *loss}});
+    if (*loss > kTolerableLoss) {
+      too_many = n;
+    } else {
+      most_tokens = Median(shm_.result.tokens_per_s());
+      most = n;
+    }
+    const bool is_bounded = too_many <= options_.plan.step_tokens;
+    if (is_bounded && too_many - most <= most / 10 + 1) break;
+    n = is_bounded ? (most + too_many) / 2 : most + (most + 1) / 2;
   }
   (*json)["max_tokens_per_s_at_1pct_loss"] = most_tokens;
   (*json)["max_sequences"] = most;
@@ -207,24 +283,25 @@ absl::StatusOr<nlohmann::json> WorkerBench::Run() {
   if (!after.ok()) return after.status();
   nlohmann::json json = {{"table_bytes", options_.table_bytes},
                          {"ram_share", options_.ram_share},
+                         {"warm_share", options_.warm_share},
+                         {"of_ngrams", options_.of_ngrams},
+                         {"windows", options_.windows},
+                         {"rebalance", options_.rebalance},
+                         {"daemon_flags", options_.daemon_flags},
+                         {"warm_up_tokens", options_.warm_up_tokens},
                          {"sequences", options_.plan.sequences},
-                         {"prompt_tokens", options_.plan.prompt_tokens},
-                         {"output_tokens", options_.plan.output_tokens},
+                         {"prompt_tokens", ToText(options_.plan.prompt_tokens)},
+                         {"output_tokens", ToText(options_.plan.output_tokens)},
                          {"step_tokens", options_.plan.step_tokens},
                          {"step_ms", absl::ToDoubleMilliseconds(options_.plan.step)},
                          {"layers", options_.plan.layers},
                          {"steps", options_.steps},
                          {"rounds", options_.rounds},
-                         {"baseline_tokens_per_s", Median(baseline_.tokens_per_s)}};
-  AddWay("", &shm_, &json);
-  AddWay("grpc_", &grpc_, &json);
-  double fetched = 0;  // tokens
-  for (const Way* way : {&shm_, &grpc_}) {
-    for (int i = 0; i < options_.rounds; ++i) {
-      fetched += way->tokens_per_s[i] * way->step_us[i] * options_.steps / 1e6;
-    }
-  }
-  json["nvme_reads_per_token"] = static_cast<double>(*after - *before) / fetched;
+                         {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())}};
+  AddWay("", shm_, &json);
+  AddWay("grpc_", grpc_, &json);
+  json["nvme_reads_per_token"] = static_cast<double>(*after - *before) /
+                                 static_cast<double>(shm_.result.tokens() + grpc_.result.tokens());
   status = AddDevice(&json);
   if (status.ok() && options_.find_max) status = AddMax(&json);
   if (!status.ok()) return status;
@@ -234,15 +311,17 @@ absl::StatusOr<nlohmann::json> WorkerBench::Run() {
 absl::Status Check(const WorkerBenchOptions& options) {
   const WorkerPlan& plan = options.plan;
   if (options.rounds < kMinRounds || options.steps < 1 || plan.sequences < 1 ||
-      plan.step_tokens < plan.sequences || plan.output_tokens < 1 || plan.layers < 15 ||
+      plan.step_tokens < plan.sequences || plan.output_tokens.least < 1 || plan.layers < 15 ||
       plan.step <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
         "worker: needs 5 rounds or more, steps of some time and 15 layers or more, and at least as "
         "many tokens of a step as sequences, of which there is at least one with an output");
   }
-  if (!(options.ram_share > 0 && options.ram_share <= 1)) {
+  if (!(options.ram_share > 0 && options.ram_share <= 1) || !(options.warm_share >= 0)) {
     return absl::InvalidArgumentError(absl::StrCat("worker: a RAM share of ", options.ram_share,
-                                                   " is not above 0 and at most 1"));
+                                                   " is not above 0 and at most 1, "
+                                                   "or a warm share of ",
+                                                   options.warm_share, " is not 0 or more"));
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "tests/bench/group_trace.h"
@@ -16,8 +17,13 @@ struct WorkerBenchOptions {
   std::string dir;         // for four times table_bytes, removed at the end; empty: below TMPDIR
   GroupTraceOptions text;  // its trace, docs and token_map; the config is the checkpoint's
   uint64_t table_bytes = uint64_t{1} << 30;  // of both layers together
-  double ram_share = 0.1;                    // of that; 1: all rows are in RAM
-  uint64_t warm_up_tokens = 200'000;         // of the trace, fetched before
+  double ram_share = 0.1;  // of that, or see of_ngrams; 1 of that: all rows are in RAM
+  double warm_share = 0;   // likewise, disk for the warm tier; it may be more than 1
+  bool of_ngrams = false;  // shares are of the rows of the trace's distinct n-grams, of both layers
+  bool windows = true;     // the daemon is told when each layer begins
+  bool rebalance = false;  // after the warm-up, while more of the trace is fetched
+  std::vector<std::string> daemon_flags = {};  // engramd's, beside those
+  uint64_t warm_up_tokens = 200'000;           // of the trace, fetched before
   WorkerPlan plan;
   int steps = 100;  // of each transport in a round
   int rounds = 5;
@@ -33,8 +39,13 @@ struct WorkerBenchOptions {
 //   nvme_reads_per_token, device_reads_per_s              of the bare device, 128 under way
 //   device_bound_tokens_per_s                             the one over the other; absent if nothing
 //                                                         was read
-// the first ones for gRPC as well, beginning with `grpc_`; and with find_max
-//   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory
+//   stall_us_by_layer                                     see WorkerResult
+//   device_burst_us                                       by the reads of a burst, of the bare
+//   device device_loss_fraction                                  what these alone would cost the
+//   fetches
+// the first ones and those by layer for gRPC as well, beginning with `grpc_`; and with find_max
+//   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory, to a tenth
+//   loss_by_load                                          of each number of sequences tried
 // Errors: of whatever failed; INVALID_ARGUMENT for options out of range.
 absl::StatusOr<nlohmann::json> RunWorkerBench(const WorkerBenchOptions& options);
 
