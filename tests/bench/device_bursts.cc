@@ -1,7 +1,7 @@
 #include "tests/bench/device_bursts.h"
 
 #include <algorithm>
-#include <iterator>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -19,8 +19,7 @@ constexpr absl::Duration kRest = absl::Milliseconds(5);
 
 }  // namespace
 
-absl::StatusOr<DeviceBursts> DeviceBursts::Measure(const std::string& dir,
-                                                   absl::Span<const size_t> sizes) {
+absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<const size_t> sizes) {
   Raw raw(static_cast<int>(*std::max_element(sizes.begin(), sizes.end())));
   absl::Status status = raw.Open(dir);
   if (!status.ok()) return status;
@@ -35,19 +34,7 @@ absl::StatusOr<DeviceBursts> DeviceBursts::Measure(const std::string& dir,
   }
   std::map<size_t, double> us;
   for (auto& [size, bursts] : times) us[size] = Median(std::move(bursts));
-  return DeviceBursts(std::move(us));
-}
-
-double DeviceBursts::UsFor(size_t reads) const {
-  if (reads == 0) return 0;
-  auto above = us_.lower_bound(reads);
-  if (above == us_.end()) above = std::prev(us_.end());  // beyond, on the last line
-  const auto [size, us] = *above;
-  if (above == us_.begin() && reads <= size) return us;
-  const auto [less, less_us] =
-      above == us_.begin() ? std::pair<const size_t, double>{0, 0} : *std::prev(above);
-  return us + (us - less_us) / static_cast<double>(size - less) *
-                  (static_cast<double>(reads) - static_cast<double>(size));
+  return BurstTimes(std::move(us));
 }
 
 }  // namespace engram::bench

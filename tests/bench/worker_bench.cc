@@ -232,7 +232,7 @@ absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
   (*json)["device_reads_per_s"] = reads_per_s;
   const double per_token = (*json)["nvme_reads_per_token"];
   if (per_token > 0) (*json)["device_bound_tokens_per_s"] = reads_per_s / per_token;
-  const auto bursts = DeviceBursts::Measure(dir_->Path("store/db"), kBursts);
+  const auto bursts = MeasureBursts(dir_->Path("store/db"), kBursts);
   if (!bursts.ok()) return bursts.status();
   for (const auto& [size, us] : bursts->us()) {
     (*json)["device_burst_us"][absl::StrCat(size)] = us;

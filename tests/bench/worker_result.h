@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "tests/bench/device_bursts.h"
+#include "tests/bench/burst_times.h"
 #include "tests/bench/paced_worker.h"
 
 namespace engram::bench {
@@ -37,15 +37,19 @@ class WorkerResult {
 
   // By layer: window_us, mean_us, p50_us, p90_us, p99_us of what a step waited, late_fraction of
   // those that waited at all and late_p50_us of these; ram, warm and cold: the parts of the groups
-  // that each tier had.
+  // that each tier had; by_reads: steps, mean_us and late_fraction of the steps that took so many
+  // reads at most, and more than the one before: of those without reads, what is late is not the
+  // device's.
   nlohmann::json StallByLayer(const std::vector<WorkerLayer>& layers) const;
 
   // What would be lost if each fetch took as long as the bare device takes for its reads alone, and
   // no time if it has none; `step`: of the baseline.
-  double DeviceLoss(const std::vector<WorkerLayer>& layers, const DeviceBursts& device,
+  double DeviceLoss(const std::vector<WorkerLayer>& layers, const BurstTimes& device,
                     absl::Duration step) const;
 
  private:
+  std::vector<double> AllStalls() const;
+
   std::vector<double> tokens_per_s_;  // [rounds]
   std::vector<double> step_us_;       // [rounds]
   uint64_t tokens_ = 0;
