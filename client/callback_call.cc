@@ -5,6 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "client/daemon_probe.h"
+#include "client/fetch_request.h"
 
 namespace engram {
 
@@ -20,7 +21,7 @@ std::shared_ptr<CallbackCall> CallbackCall::Start(std::shared_ptr<CallbackThread
 CallbackCall::CallbackCall(std::shared_ptr<CallbackThread> thread, std::shared_ptr<FetchCall> call,
                            const FetchOptions& options)
     : thread_(std::move(thread)),
-      deadline_(options.deadline),
+      deadline_(GiveUpAt(options)),
       start_(absl::Now()),
       call_(std::move(call)),
       on_done_(options.on_done),

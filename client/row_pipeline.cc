@@ -205,8 +205,7 @@ absl::StatusOr<RowPipeline::Step> RowPipeline::Submit(absl::Span<const Request> 
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Request& request = requests[i];
     rows[i] = rows[i].first(request.row_ids.size() * tables_[i]->spec().row_bytes);
-    if (absl::Status status =
-            ValidateFetch(*tables_[i], request.row_ids, rows[i], request.options);
+    if (absl::Status status = ValidateFetch(*tables_[i], request.row_ids, rows[i], request.options);
         !status.ok()) {
       return status;
     }

@@ -74,7 +74,7 @@ class RowPipeline {
   //   requests: [tables]
   // What the fetches end with, the step's Wait says. They are not started, and nothing changes, if
   //   INVALID_ARGUMENT    there is not one request for each table, or one of them has no ids, no
-  //                       whole groups, more than max_groups, or tiers of the wrong size
+  //                       whole groups, more than max_groups, or tiers of the wrong size or lacking
   //   OUT_OF_RANGE        an id is not in its table
   //   RESOURCE_EXHAUSTED  `depth` steps are there
   // Messages name the offence.

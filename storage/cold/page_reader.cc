@@ -41,7 +41,7 @@ absl::Status PageReader::Run(const ReadTerms& terms) {
       return absl::OkStatus();
     }
     if (auto status = terms.Check(); !status.ok()) return status;
-    if (auto status = TakeOldest(count); !status.ok()) {
+    if (auto status = TakeOldest(count, terms); !status.ok()) {
       return status;
     }
     for (size_t i = 0; i < count; ++i) {
@@ -79,25 +79,30 @@ void PageReader::FillWindow(size_t max_in_flight) {
   }
 }
 
-absl::Status PageReader::TakeOldest(size_t count) {
+absl::Status PageReader::TakeOldest(size_t count, const ReadTerms& terms) {
   for (size_t i = 0; i < count; ++i) {
     const Page& page = window_[oldest_ + i];
     const auto rows = RowsOfBlock(layout_, page.number, ahead_.Oldest(i));
     if (!rows.empty()) {
       HandOn(page, rows.data());
-    } else if (auto status = ReadAgain(page); !status.ok()) {
+    } else if (auto status = ReadAgain(page, terms); !status.ok()) {
       return status;
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status PageReader::ReadAgain(const Page& page) {
+absl::Status PageReader::ReadAgain(const Page& page, const ReadTerms& terms) {
   ++read_again_;
   const RowId row = reads_[page.first_read].row_id;
   const size_t bytes = size_t{layout_.rows_in(page.number)} * layout_.row_bytes;
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status = ReadByRocksDb(source_.db, source_.family, page.number, &value);
+  const rocksdb::Status status =
+      ReadByRocksDb(source_.db, source_.family, page.number, terms.deadline(), &value);
+  if (status.IsTimedOut()) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("the deadline passed before row ", row, " was read again"));
+  }
   if (!status.ok()) {
     const absl::Status read = FromRocksDb(status, absl::StrCat("row ", row));
     return sink_->Miss(ReadsOf(page), absl::IsResourceExhausted(read)

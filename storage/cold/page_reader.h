@@ -87,10 +87,10 @@ class PageReader {
   void FillWindow(size_t max_in_flight);
 
   // Checks the `count` oldest pages of the window and hands on their rows.
-  absl::Status TakeOldest(size_t count);
+  absl::Status TakeOldest(size_t count, const ReadTerms& terms);
 
   // Has RocksDB read a page that the window does not have, or has damaged.
-  absl::Status ReadAgain(const Page& page);
+  absl::Status ReadAgain(const Page& page, const ReadTerms& terms);
 
   absl::Span<const RowRead> ReadsOf(const Page& page) const {
     return reads_.subspan(page.first_read, page.end_read - page.first_read);

@@ -50,6 +50,8 @@ class ReadTerms {
         absl::StrCat("the deadline passed ", absl::FormatDuration(late), " before all was read"));
   }
 
+  absl::Time deadline() const { return deadline_; }
+
   size_t MaxInFlight() const {
     return pace_ == nullptr ? ReadPace::kNoLimit : pace_->MaxInFlight();
   }

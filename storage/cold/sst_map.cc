@@ -1,6 +1,7 @@
 #include "storage/cold/sst_map.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -11,9 +12,13 @@
 namespace engram::storage {
 
 rocksdb::Status ReadByRocksDb(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, uint64_t page,
-                              rocksdb::PinnableSlice* value) {
+                              absl::Time deadline, rocksdb::PinnableSlice* value) {
   const PageKey key = EncodePageKey(page);
-  return db->Get(PageReadOptions(), family, {key.data(), key.size()}, value);
+  rocksdb::ReadOptions options = PageReadOptions();
+  if (deadline != absl::InfiniteFuture()) {
+    options.deadline = std::chrono::microseconds(absl::ToUnixMicros(deadline));
+  }
+  return db->Get(options, family, {key.data(), key.size()}, value);
 }
 
 SstFile::~SstFile() {
@@ -41,7 +46,7 @@ OpenSst SstFile::Open() {
 bool SstFile::IsKnown(FileId id) {
   const auto reads = [this](uint64_t page) {
     rocksdb::PinnableSlice value;
-    return ReadByRocksDb(db_, family_, page, &value).ok();
+    return ReadByRocksDb(db_, family_, page, absl::InfiniteFuture(), &value).ok();
   };
   // RocksDB checks a file when it opens it, and opens it no later than to read of it. The second
   // page is for files whose first one is damaged.

@@ -11,15 +11,16 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "rocksdb/db.h"
 #include "storage/cold/direct_file_system.h"
 #include "storage/io/readable_file.h"
 
 namespace engram::storage {
 
-// Has RocksDB read a page, whatever file it is in.
+// Has RocksDB read a page, whatever file it is in. TimedOut once the deadline passed.
 rocksdb::Status ReadByRocksDb(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, uint64_t page,
-                              rocksdb::PinnableSlice* value);
+                              absl::Time deadline, rocksdb::PinnableSlice* value);
 
 // An SST file for reading.
 struct OpenSst {

@@ -79,6 +79,70 @@ TEST_P(FetchTest, TiersTurnFromColdToRam) {
   EXPECT_THAT(tiers, Each(Tier::kRam));
 }
 
+// However little time there is, a group is right or absent; and in time it is there.
+TEST_P(FetchTest, PartialAnswers) {
+  size_t absent = 0;
+  for (uint32_t seed = 0; absent == 0; ++seed) {
+    const std::vector<uint32_t> ids = RandomIds(*table_, 20, seed);
+    std::vector<Tier> tiers(20);
+    std::vector<std::byte> rows = MakeOutput(*table_, ids);
+    ASSERT_EQ(table_->Fetch(ids, absl::MakeSpan(rows),
+                            {.deadline = absl::Now() + absl::Microseconds(1),
+                             .tiers = absl::MakeSpan(tiers),
+                             .partial = true}),
+              absl::OkStatus());
+    for (size_t group = 0; group < 20; ++group) {
+      const auto of_group = absl::MakeConstSpan(rows).subspan(group * 8 * 264, size_t{8} * 264);
+      if (tiers[group] == Tier::kAbsent) {
+        ++absent;
+        EXPECT_THAT(of_group, Each(std::byte{0xFF}));
+      } else {
+        const auto begin = ids.begin() + static_cast<ptrdiff_t>(group * 8);
+        EXPECT_EQ(Check({begin, begin + 8}, {of_group.begin(), of_group.end()}), absl::OkStatus());
+      }
+    }
+  }
+  const std::vector<uint32_t> ids = RandomIds(*table_, 20, 1000);
+  std::vector<Tier> tiers(20);
+  EXPECT_EQ(FetchAndCheck(ids, {.deadline = absl::Now() + absl::Minutes(1),
+                                .tiers = absl::MakeSpan(tiers),
+                                .partial = true}),
+            absl::OkStatus());
+  EXPECT_THAT(tiers, Each(testing::Ne(Tier::kAbsent)));
+}
+
+TEST_P(FetchTest, PartialAnswersNeedTiers) {
+  const absl::Status status = FetchAndCheck(RandomIds(*table_, 1, 1), {.partial = true});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("tiers"));
+}
+
+TEST_P(FetchTest, AnnouncedRowsComeFromMemory) {
+  std::vector<Tier> tiers(3);
+  // Hints are sent, not waited for; the first fetch that comes after the read finds them.
+  uint32_t seed = 1;
+  do {
+    const std::vector<uint32_t> announced = RandomIds(*table_, 3, ++seed);
+    ASSERT_EQ(table_->Prefetch(announced), absl::OkStatus());
+    absl::SleepFor(absl::Milliseconds(seed));
+    ASSERT_EQ(FetchAndCheck(announced, {.tiers = absl::MakeSpan(tiers)}), absl::OkStatus());
+  } while (tiers != std::vector<Tier>(3, Tier::kRam));
+}
+
+TEST_P(FetchTest, HintsAreCheckedAndBounded) {
+  EXPECT_EQ(table_->Prefetch({}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(table_->Prefetch(std::vector<uint32_t>(7, 1)).code(),
+            absl::StatusCode::kInvalidArgument);
+  const absl::Status out =
+      table_->Prefetch(std::vector<uint32_t>(8, static_cast<uint32_t>(table_->spec().rows)));
+  EXPECT_EQ(out.code(), absl::StatusCode::kOutOfRange);
+  // With the daemon gone, no hint is lost in silence for ever.
+  daemon_.Stop();
+  absl::Status status;
+  for (int i = 0; i < 1000 && status.ok(); ++i) status = table_->Prefetch(RandomIds(*table_, 1, 1));
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
 TEST_P(FetchTest, TicketsInAnyOrder) {
   constexpr size_t kTickets = 40;
   std::vector<std::vector<uint32_t>> ids;

@@ -55,6 +55,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
                                        "--ram-budget=1536MiB",
                                        "--ram-whole=a/layer1",
                                        "--ram-whole=b",
+                                       "--prefetch-memory=1MiB",
                                        "--window=a/layer1=250us",
                                        "--window=b=3.5ms",
                                        "--ram-share=a/layer1=0.25",
@@ -80,6 +81,7 @@ TEST(FlagsTest, EveryFlagIsTaken) {
   EXPECT_EQ(store.data_dir, "/data");
   EXPECT_EQ(store.ram_budget_bytes, uint64_t{3} << 29);
   EXPECT_THAT(store.whole_tables, ElementsAre("a/layer1", "b"));
+  EXPECT_EQ(store.prefetch_bytes, uint64_t{1} << 20);
   EXPECT_THAT(store.windows, ElementsAre(Pair("a/layer1", absl::Microseconds(250)),
                                          Pair("b", absl::Microseconds(3500))));
   EXPECT_THAT(store.ram_shares, ElementsAre(Pair("a/layer1", 0.25), Pair("b", 0.5)));

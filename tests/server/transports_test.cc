@@ -102,7 +102,11 @@ class FetchTest : public ServerTest, public testing::WithParamInterface<Way> {
     call.rows_offset = rows.offset();
     call.rows_bytes = count * 264;
     call.tiers_offset = tiers.offset();
-    call.tiers_bytes = request.report_tiers() ? count / 8 : 0;
+    call.tiers_bytes = request.report_tiers() || request.partial() ? count / 8 : 0;
+    call.deadline_us = request.deadline_us();
+    call.flags = (request.partial() ? shm::kPartial : 0) | (request.bulk() ? shm::kBulk : 0) |
+                 (request.prefetch() ? shm::kPrefetch : 0);
+    if (request.prefetch()) call.rows_bytes = 0;
     call.ids = static_cast<uint32_t>(count);
     call.name_bytes = static_cast<uint32_t>(name.size());
     std::memcpy(call.name, name.data(), name.size());
@@ -168,6 +172,76 @@ TEST_P(FetchTest, ReturnsTheRowsAskedForAndWhereTheyWere) {
 
   request.set_report_tiers(false);
   EXPECT_TRUE(Ask(request, &status).tiers().empty());
+}
+
+// However little time there is, a group is right or absent.
+TEST_P(FetchTest, APartialAnswerSaysWhatIsAbsent) {
+  StartServer();
+  ImportModel();
+  size_t absent = 0;
+  size_t there = 0;
+  for (uint32_t seed = 0; absent == 0 || there == 0; ++seed) {
+    const auto ids = Ids(20, seed);
+    v1::FetchRequest request = RequestFor(ids);
+    request.set_partial(true);
+    request.set_deadline_us(seed % 2 == 0 ? 1 : 30'000'000);
+    grpc::Status status;
+    const auto response = Ask(request, &status);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    ASSERT_EQ(response.tiers().size(), 20U);
+    ASSERT_EQ(response.rows().size(), 20U * 8 * 264);
+    for (size_t group = 0; group < 20; ++group) {
+      const std::string rows = response.rows().substr(group * 8 * 264, size_t{8} * 264);
+      if (response.tiers()[group] == v1::TIER_ABSENT) {
+        ++absent;
+        EXPECT_EQ(rows, std::string(size_t{8} * 264, '\xFF'));
+      } else {
+        ++there;
+        const auto begin = ids.begin() + static_cast<ptrdiff_t>(group * 8);
+        EXPECT_EQ(CountWrongRows({begin, begin + 8}, rows), 0);
+      }
+    }
+  }
+}
+
+TEST_P(FetchTest, AHintIsAnsweredWithoutRowsAndBringsThem) {
+  StartServer();
+  ImportModel();
+  const auto ids = Ids(20);
+  v1::FetchRequest request = RequestFor(ids);
+  request.set_prefetch(true);
+  grpc::Status status;
+  const auto response = Ask(request, &status);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(response.rows().empty());
+  EXPECT_TRUE(response.tiers().empty());
+  const auto used = [&] {
+    v1::GetStatsResponse stats;
+    grpc::ClientContext context;
+    EXPECT_TRUE(admin_->GetStats(&context, v1::GetStatsRequest(), &stats).ok());
+    for (const v1::TableStats& table : stats.tables()) {
+      if (table.identity().name() == kTable) return table.prefetch();
+    }
+    return v1::PrefetchStats();
+  };
+  EXPECT_EQ(used().accepted(), 20U);
+  v1::FetchRequest fetch = RequestFor(ids);
+  fetch.set_report_tiers(true);
+  EXPECT_EQ(CountWrongRows(ids, Ask(fetch, &status).rows()), 0);
+
+  request.set_row_ids(0, static_cast<uint32_t>(checkpoint_.tables[0].rows));
+  EXPECT_THAT(Refusal(request), IsStatus(StatusCode::OUT_OF_RANGE, "at index 0"));
+}
+
+TEST_P(FetchTest, ABulkFetchHasTheSameRows) {
+  StartServer();
+  ImportModel();
+  const auto ids = Ids(300);
+  v1::FetchRequest request = RequestFor(ids);
+  request.set_bulk(true);
+  grpc::Status status;
+  EXPECT_EQ(CountWrongRows(ids, Ask(request, &status).rows()), 0);
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 TEST_P(FetchTest, AnIdentityWithoutADigestIsEnough) {

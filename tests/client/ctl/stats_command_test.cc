@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstddef>
+#include <numeric>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -66,6 +67,38 @@ TEST_F(CtlTest, StatsTellWhetherRowsCameInTime) {
   EXPECT_EQ(stats["fetches_late"], 1);
   EXPECT_EQ(stats["wasted_reads"], 0);
   EXPECT_THAT(Run({"stats", "demo/layer1"}).out, HasSubstr("\n  fetches in time: 2, late: 1\n"));
+}
+
+TEST_F(CtlTest, StatsTellOfHintsAndPartialAnswers) {
+  ImportDemo();
+  const std::string before = Run({"stats", "demo/layer1"}).out;
+  EXPECT_THAT(before, AllOf(Not(HasSubstr("prefetched")), Not(HasSubstr("partial"))));
+  ClientOptions options;
+  options.address = address();
+  const auto client = Client::Connect(options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  const auto table = (*client)->OpenTable("demo/layer1");
+  ASSERT_TRUE(table.ok()) << table.status();
+  ASSERT_TRUE((*table)->Prefetch({0, 1, 2, 3, 4, 5, 6, 7}).ok());
+  std::vector<std::byte> rows(8 * (*table)->spec().row_bytes);
+  std::vector<Tier> tiers(1);
+  for (uint32_t first = 8; tiers[0] != Tier::kAbsent; first += 8) {  // until one is too late
+    std::vector<uint32_t> ids(8);
+    std::iota(ids.begin(), ids.end(), first);
+    ASSERT_TRUE(
+        (*table)
+            ->Fetch(ids, absl::MakeSpan(rows),
+                    {.deadline = absl::Now(), .tiers = absl::MakeSpan(tiers), .partial = true})
+            .ok());
+  }
+  const nlohmann::json stats = Run({"stats", "demo/layer1", "--json"}).json()["tables"][0];
+  EXPECT_GE(stats["prefetch"]["accepted"], 1);
+  EXPECT_EQ(stats["prefetch"]["used"], 0);
+  EXPECT_EQ(stats["partial_answers"], 1);
+  EXPECT_EQ(stats["absent_groups"], 1);
+  EXPECT_THAT(Run({"stats", "demo/layer1"}).out,
+              AllOf(HasSubstr("\n  partial answers: 1, groups absent: 1\n"),
+                    ContainsRegex("\n  groups prefetched: [12], used: 0, wasted: 0, dropped: 0")));
 }
 
 TEST_F(CtlTest, StatsTellWhoSharesMemory) {

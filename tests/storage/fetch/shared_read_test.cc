@@ -45,7 +45,7 @@ class SharedReadTest : public FetchOperationTest {
   }
 
   std::unique_ptr<Run> Start(const std::vector<uint32_t>& groups,
-                             absl::Time deadline = absl::InfiniteFuture()) {
+                             absl::Time deadline = absl::InfiniteFuture(), bool bulk = false) {
     auto run = std::make_unique<Run>();
     for (const uint32_t group : groups) {
       for (uint32_t i = 0; i < 8; ++i) run->ids.push_back(group * 8 + i);
@@ -56,7 +56,8 @@ class SharedReadTest : public FetchOperationTest {
               .row_ids = run->ids,
               .rows = absl::MakeSpan(run->rows),
               .tiers = absl::MakeSpan(run->tiers),
-              .deadline = deadline},
+              .deadline = deadline,
+              .bulk = bulk},
              [run = run.get()](absl::Status status) { run->promise.set_value(std::move(status)); },
              {.scheduler = &scheduler_});
     return run;
@@ -141,6 +142,22 @@ TEST_F(SharedReadTest, NobodyWaitsForAFetchThatIsDueLater) {
   EXPECT_FALSE(first->ended());
   Release();
   ExpectRight(first.get());
+  EXPECT_EQ(ReadsOf(1), 2);
+}
+
+TEST_F(SharedReadTest, NobodyButBulkFetchesWaitsForABulkFetch) {
+  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (group == 1 && ++tries == 1) mutex_.Await(absl::Condition(&released_));
+    return absl::OkStatus();
+  };
+  const auto first = Start({1}, absl::InfiniteFuture(), /*bulk=*/true);
+  AwaitRead(1);
+  ExpectRight(Start({1}).get());
+  const auto other = Start({1}, absl::InfiniteFuture(), /*bulk=*/true);
+  EXPECT_FALSE(first->ended());
+  Release();
+  ExpectRight(first.get());
+  ExpectRight(other.get());
   EXPECT_EQ(ReadsOf(1), 2);
 }
 
