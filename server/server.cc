@@ -88,12 +88,8 @@ class ServerImpl final : public Server {
 
   ~ServerImpl() override { Stop(absl::ZeroDuration()); }
 
-  absl::Status Init() {
-    auto store = storage::TieredStore::Open(options_.store);
-    if (!store.ok()) {
-      return store.status();
-    }
-    store_ = *std::move(store);
+  absl::Status Init(std::unique_ptr<storage::TieredStore> store) {
+    store_ = std::move(store);
     LogStore();
     in_flight_ = std::make_shared<InFlightLimit>(options_.max_in_flight_bytes);
     const FetchLimits limits = {
@@ -249,13 +245,25 @@ class ServerImpl final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) {
+    return status;
+  }
+  auto store = storage::TieredStore::Open(options.store);
+  if (!store.ok()) {
+    return store.status();
+  }
+  return Start(options, *std::move(store));
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+                                                      std::unique_ptr<storage::TieredStore> store) {
   // Whoever ends gRPC's last object waits up to ten seconds for one of its threads. So gRPC stays.
   [[maybe_unused]] static const bool grpc_kept = (grpc_init(), true);
   if (absl::Status status = CheckOptions(options); !status.ok()) {
     return status;
   }
   auto server = std::make_unique<ServerImpl>(options);
-  if (absl::Status status = server->Init(); !status.ok()) {
+  if (absl::Status status = server->Init(std::move(store)); !status.ok()) {
     return status;
   }
   return server;

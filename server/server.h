@@ -45,6 +45,9 @@ class Server {
   //   UNAVAILABLE          the address cannot be listened on
   //   as TieredStore::Open
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  // Serves a store that was opened by the caller; options.store is not looked at.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const ServerOptions& options, std::unique_ptr<storage::TieredStore> store);
 
   // As Stop, without grace.
   virtual ~Server() = default;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <grpc/grpc.h>
@@ -18,7 +19,9 @@
 #include "absl/time/time.h"
 #include "server/flags.h"
 #include "server/server.h"
+#include "storage/tiered_store_impl.h"
 #include "tests/bench/bench_table.h"
+#include "tests/bench/stalling_engine.h"
 
 namespace engram::bench {
 namespace {
@@ -115,10 +118,19 @@ void TuneMalloc() {
 }
 
 absl::Status ServeTables(int argc, const char* const* argv) {
-  const auto flags = server::ParseFlags(argc, argv, std::cerr);
+  std::vector<const char*> args(argv, argv + argc);
+  const std::optional<DeviceStalls> stalls = TakeStallFlag(&args);
+  const auto flags = server::ParseFlags(static_cast<int>(args.size()), args.data(), std::cerr);
   if (!flags.ok() || !flags->has_value()) return flags.status();
   PrepareServer();
-  const auto server = server::Server::Start((*flags)->server);
+  const server::ServerOptions& options = (*flags)->server;
+  auto engine = storage::NewReadEngine(options.store.read_engine);
+  if (!engine.ok()) return engine.status();
+  if (stalls.has_value()) engine = NewStallingEngine(*std::move(engine), *stalls);
+  auto store = storage::TieredStoreImpl::OpenWith(options.store, *std::move(engine),
+                                                  storage::DatabaseConfig());
+  if (!store.ok()) return store.status();
+  const auto server = server::Server::Start(options, *std::move(store));
   if (server.ok()) {
     AwaitTermination();
     (*server)->Stop(absl::Seconds(1));

@@ -12,7 +12,8 @@ namespace engram::bench {
 // Lets glibc keep freed answers instead of giving their pages back, in clients and servers alike.
 void TuneMalloc();
 
-// The daemon with engramd's flags, the first of argv being a name of the program, until SIGTERM.
+// The daemon with engramd's flags, the first of argv being a name of the program, until SIGTERM;
+// and with TakeStallFlag's.
 absl::Status ServeTables(int argc, const char* const* argv);
 
 // Bare gRPC: streams of any method, on which every message is answered with the next answer_bytes

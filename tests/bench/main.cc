@@ -211,6 +211,11 @@ void AddPlan(CLI::App* app, WorkerPlan* plan) {
          "What a step computes; default: 10")
       ->check(CLI::Range(0.01, 10'000.0));
   AddNumber(app, "--layers", &plan->layers, "Of the model, in equal parts of a step");
+  app->add_flag("--partial", plan->partial, "Do without rows that are not there in time");
+  app->add_option("--lookahead", plan->lookahead,
+                  "Announce each sequence's token so many steps ahead; 0: not at all");
+  app->add_option("--draft-accuracy", plan->draft_accuracy, "Part of these that is right [1]")
+      ->check(CLI::Range(0.0, 1.0));
 }
 
 void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
@@ -234,6 +239,8 @@ void AddWorker(CLI::App* app, WorkerBenchOptions* options) {
   AddNumber(app, "--steps", &options->steps, "Of each transport in a round");
   AddNumber(app, "--rounds", &options->rounds, "At least 5; medians are reported");
   app->add_flag("--find-max", options->find_max, "Add sequences until 1 % is lost");
+  app->add_option("--prefill-tokens", options->prefill_tokens,
+                  "At the end, read a prompt of so many tokens beside it; 0: none");
 }
 
 void AddCases(CLI::App* app, Options* options) {

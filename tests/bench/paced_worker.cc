@@ -13,6 +13,9 @@ namespace {
 // The kernel may otherwise wake a thread 50 us late.
 void MakeSleepsExact() { prctl(PR_SET_TIMERSLACK, 1); }
 
+// Before a layer begins, a partial answer has to be on its way.
+constexpr absl::Duration kAnswerTime = absl::Microseconds(100);
+
 void SleepUntil(absl::Time time) { absl::SleepFor(time - absl::Now()); }
 
 }  // namespace
@@ -99,11 +102,40 @@ absl::Status PacedWorker::Submit(size_t layer, const Source& source, absl::Time 
   tiers_[layer].resize(row_ids_.size() / group_size);
   for (size_t at = 0; at < row_ids_.size(); at += most) {
     const size_t count = std::min(most, row_ids_.size() - at);
-    tickets_[layer].push_back(source.table->Submit(
-        absl::MakeConstSpan(row_ids_).subspan(at, count),
-        source.rows.subspan(at * row_bytes, count * row_bytes),
-        {.needed_at = needed_at,
-         .tiers = absl::MakeSpan(tiers_[layer]).subspan(at / group_size, count / group_size)}));
+    FetchOptions options = {
+        .needed_at = needed_at,
+        .tiers = absl::MakeSpan(tiers_[layer]).subspan(at / group_size, count / group_size)};
+    if (plan_.partial && needed_at != absl::InfiniteFuture()) {
+      options.partial = true;
+      options.deadline = needed_at - kAnswerTime;
+    }
+    tickets_[layer].push_back(
+        source.table->Submit(absl::MakeConstSpan(row_ids_).subspan(at, count),
+                             source.rows.subspan(at * row_bytes, count * row_bytes), options));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
+  const size_t ids_of_token = hasher_.ids_per_position();
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.prompt_left > 0 || sequence.text.size() < plan_.lookahead) continue;
+    std::vector<uint32_t> text(sequence.text.begin(), sequence.text.begin() + plan_.lookahead);
+    const bool right = std::uniform_real_distribution<double>()(random_) < plan_.draft_accuracy;
+    if (!right) text.back() = trace_.document(document_)[random_() % document_place_];
+    NgramHistory history = sequence.history;
+    drafts_.Clear();
+    absl::Status status = hasher_.Append(text, history, drafts_);
+    row_ids_.resize(drafts_.positions() * ids_of_token);
+    for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
+      status = hasher_.Hash(layer, drafts_, absl::MakeSpan(row_ids_));
+      if (!status.ok()) break;
+      // A hint that finds no room on its way is lost, as hints are.
+      sources[layer]
+          .table->Prefetch(absl::MakeConstSpan(row_ids_).last(ids_of_token))
+          .IgnoreError();
+    }
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -122,7 +154,8 @@ PacedFetch PacedWorker::FetchOf(size_t layer, absl::Duration stall) const {
   return {.stall_us = absl::ToDoubleMicroseconds(stall),
           .groups = static_cast<uint32_t>(tiers_[layer].size()),
           .warm = from(Tier::kWarm),
-          .cold = from(Tier::kCold)};
+          .cold = from(Tier::kCold),
+          .absent = from(Tier::kAbsent)};
 }
 
 absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) {
@@ -136,6 +169,9 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
   for (size_t layer = 0; layer < sources.size(); ++layer) {
     absl::Status status = Submit(layer, sources[layer], begins(layer));
     if (!status.ok()) return status;
+  }
+  if (!sources.empty() && plan_.lookahead > 0) {
+    if (absl::Status status = Announce(sources); !status.ok()) return status;
   }
   for (size_t layer = 0; layer < sources.size(); ++layer) {
     SleepUntil(begins(layer));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <random>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +30,11 @@ struct WorkerPlan {
   uint32_t step_tokens = 512;                    // most of one step, of all sequences
   absl::Duration step = absl::Milliseconds(10);  // what a step computes
   uint32_t layers = 40;                          // in equal parts of it
+  bool partial = false;  // where a layer begins, do without the rows that are not there
+  // Each sequence that decodes announces its token so many steps ahead, as drafts of which this
+  // part is right. 0: not at all.
+  uint32_t lookahead = 0;
+  double draft_accuracy = 1;
 
   // From the start of a step until a layer begins.
   absl::Duration WindowOf(uint32_t layer) const { return step * layer / layers; }
@@ -40,6 +46,7 @@ struct PacedFetch {
   uint32_t groups = 0;
   uint32_t warm = 0;  // of the groups, from the warm tier
   uint32_t cold = 0;  // and from the cold one
+  uint32_t absent = 0;
 };
 
 // What a stretch of steps came to.
@@ -95,6 +102,8 @@ class PacedWorker {
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
+  // Announces drafts: `sequences_` stand after the step's tokens.
+  absl::Status Announce(absl::Span<const Source> sources);
   PacedFetch FetchOf(size_t layer, absl::Duration stall) const;
 
   const NgramHasher& hasher_;
@@ -105,6 +114,8 @@ class PacedWorker {
   uint32_t begun_ = 0;  // sequences
   std::vector<Sequence> sequences_;
   NgramBatch batch_;
+  NgramBatch drafts_;
+  std::mt19937 random_;
   std::vector<uint32_t> row_ids_;
   // [layers]: of the step under way
   std::vector<std::vector<Ticket>> tickets_;

@@ -1,5 +1,6 @@
 #include "tests/bench/worker_bench.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "tests/bench/cold_layout_tables.h"
 #include "tests/bench/device_bursts.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/prefill_load.h"
 #include "tests/bench/worker_result.h"
 
 namespace engram::bench {
@@ -29,6 +31,7 @@ constexpr uint64_t kRowBytes = 264;
 constexpr uint64_t kSharedBytes = uint64_t{256} << 20;
 constexpr uint64_t kBesideRows = uint64_t{64} << 20;
 constexpr double kTolerableLoss = 0.01;
+constexpr int kStepsOfALook = 10;  // whether the prompt is read
 
 // Of the bare device: for one token all in the warm tier, one n-gram of it, or all of it in the
 // cold one; and for steps of more.
@@ -69,6 +72,7 @@ class WorkerBench {
   absl::Status AddDevice(nlohmann::json* json);
   absl::StatusOr<double> LossWith(uint32_t sequences);
   absl::Status AddMax(nlohmann::json* json);
+  absl::Status AddPrefill(nlohmann::json* json);
   void AddWay(const std::string& prefix, const Way& way, nlohmann::json* json) const;
 
   const WorkerBenchOptions options_;
@@ -274,6 +278,40 @@ absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   return absl::OkStatus();
 }
 
+absl::Status WorkerBench::AddPrefill(nlohmann::json* json) {
+  std::vector<std::string> tables;
+  for (const WorkerLayer& layer : Layers()) {
+    tables.push_back(absl::StrCat(kModel, "/layer", layer.name));
+  }
+  const absl::Span<const uint32_t> all = trace_.tokens;
+  const auto prompt = all.last(std::min<size_t>(options_.prefill_tokens, all.size()));
+  auto load = PrefillLoad::Connect(*daemon_, *hasher_, tables, prompt);
+  if (!load.ok()) return load.status();
+  const auto before = daemon_->NvmeReads();
+  if (!before.ok()) return before.status();
+  shm_.result = {};
+  worker_->SetSequences(options_.plan.sequences);
+  (*load)->Start();
+  while (!(*load)->done()) {
+    const auto run = worker_->Run(shm_.sources, kStepsOfALook);
+    if (!run.ok()) return run.status();
+    shm_.result.Add(*run, kStepsOfALook);
+  }
+  const auto time = (*load)->Finish();
+  if (!time.ok()) return time.status();
+  const auto after = daemon_->NvmeReads();
+  if (!after.ok()) return after.status();
+  const auto reads = static_cast<double>(*after - *before);
+  const auto tokens = static_cast<double>(prompt.size());
+  (*json)["prefill_tokens_per_s"] = tokens / absl::ToDoubleSeconds(*time);
+  (*json)["prefill_reads_per_token"] = reads / (tokens + static_cast<double>(shm_.result.tokens()));
+  const double device = (*json)["device_reads_per_s"];
+  (*json)["prefill_of_device"] = reads / absl::ToDoubleSeconds(*time) / device;
+  (*json)["prefill_decode_stall_p99_us"] = shm_.result.StallP99Us();
+  (*json)["prefill_decode_stall_us_by_layer"] = shm_.result.StallByLayer(Layers());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<nlohmann::json> WorkerBench::Run() {
   const absl::StatusOr<uint64_t> before = daemon_->NvmeReads();
   if (!before.ok()) return before.status();
@@ -295,6 +333,9 @@ absl::StatusOr<nlohmann::json> WorkerBench::Run() {
                          {"step_tokens", options_.plan.step_tokens},
                          {"step_ms", absl::ToDoubleMilliseconds(options_.plan.step)},
                          {"layers", options_.plan.layers},
+                         {"partial", options_.plan.partial},
+                         {"lookahead", options_.plan.lookahead},
+                         {"draft_accuracy", options_.plan.draft_accuracy},
                          {"steps", options_.steps},
                          {"rounds", options_.rounds},
                          {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())}};
@@ -303,6 +344,7 @@ absl::StatusOr<nlohmann::json> WorkerBench::Run() {
   json["nvme_reads_per_token"] = static_cast<double>(*after - *before) /
                                  static_cast<double>(shm_.result.tokens() + grpc_.result.tokens());
   status = AddDevice(&json);
+  if (status.ok() && options_.prefill_tokens > 0) status = AddPrefill(&json);
   if (status.ok() && options_.find_max) status = AddMax(&json);
   if (!status.ok()) return status;
   return json;

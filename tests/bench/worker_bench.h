@@ -27,7 +27,8 @@ struct WorkerBenchOptions {
   WorkerPlan plan;
   int steps = 100;  // of each transport in a round
   int rounds = 5;
-  bool find_max = false;  // raise the number of sequences until 1 % is lost
+  bool find_max = false;        // raise the number of sequences until 1 % is lost
+  uint32_t prefill_tokens = 0;  // of a prompt that is read beside it at the end; 0: none
 };
 
 // A daemon in a process of its own serves both layers of a checkpoint of DeepSeek-V4.1's geometry.
@@ -46,6 +47,10 @@ struct WorkerBenchOptions {
 // the first ones and those by layer for gRPC as well, beginning with `grpc_`; and with find_max
 //   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory, to a tenth
 //   loss_by_load                                          of each number of sequences tried
+// and with prefill_tokens, while these, the last of the trace, are fetched beside it,
+//   prefill_tokens_per_s, prefill_reads_per_token         of the decoding, too
+//   prefill_of_device                                     reads a second, of the bare device's
+//   prefill_decode_stall_p99_us, prefill_decode_stall_us_by_layer   of the worker meanwhile
 // Errors: of whatever failed; INVALID_ARGUMENT for options out of range.
 absl::StatusOr<nlohmann::json> RunWorkerBench(const WorkerBenchOptions& options);
 

@@ -106,10 +106,12 @@ nlohmann::json WorkerResult::StallByLayer(const std::vector<WorkerLayer>& layers
     double groups = 0;
     double warm = 0;
     double cold = 0;
+    double absent = 0;
     for (const PacedFetch& fetch : fetches_[layer]) {
       groups += fetch.groups;
       warm += fetch.warm;
       cold += fetch.cold;
+      absent += fetch.absent;
     }
     json[layers[layer].name] = {{"window_us", absl::ToDoubleMicroseconds(layers[layer].window)},
                                 {"mean_us", SumUs(stalls) / static_cast<double>(stalls.size())},
@@ -118,9 +120,10 @@ nlohmann::json WorkerResult::StallByLayer(const std::vector<WorkerLayer>& layers
                                 {"p99_us", Quantile(stalls, 0.99)},
                                 {"late_fraction", LateFractionOf(stalls)},
                                 {"late_p50_us", Quantile(late, 0.5)},
-                                {"ram", (groups - warm - cold) / groups},
+                                {"ram", (groups - warm - cold - absent) / groups},
                                 {"warm", warm / groups},
                                 {"cold", cold / groups},
+                                {"absent", absent / groups},
                                 {"by_reads", ByReads(fetches_[layer], layers[layer])}};
   }
   return json;

@@ -37,9 +37,9 @@ class WorkerResult {
 
   // By layer: window_us, mean_us, p50_us, p90_us, p99_us of what a step waited, late_fraction of
   // those that waited at all and late_p50_us of these; ram, warm and cold: the parts of the groups
-  // that each tier had; by_reads: steps, mean_us and late_fraction of the steps that took so many
-  // reads at most, and more than the one before: of those without reads, what is late is not the
-  // device's.
+  // that each tier had, and absent; by_reads: steps, mean_us and late_fraction of the steps that
+  // took so many reads at most, and more than the one before: of those without reads, what is late
+  // is not the device's.
   nlohmann::json StallByLayer(const std::vector<WorkerLayer>& layers) const;
 
   // What would be lost if each fetch took as long as the bare device takes for its reads alone, and
