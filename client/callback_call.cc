@@ -94,9 +94,12 @@ void CallbackCall::Finish() {
   if (done()) {
     return;
   }
-  const absl::Status status = call_->Wait();
+  absl::Status status = call_->Wait();
   {
     absl::MutexLock lock(&mutex_);
+    if (cancelled_) {  // even if this thread was to learn of it only now
+      status = absl::CancelledError("the call was cancelled");
+    }
     status_ = status;
   }
   on_done_(status);
