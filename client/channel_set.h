@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,14 @@ class ChannelSet {
   const std::string& address() const { return options_.address; }
   size_t size() const { return stubs_.size(); }
 
+  // Until when a daemon that let a probe time out counts as silent: see daemon_probe.h.
+  absl::Time silent_until() const {
+    return absl::FromUnixMicros(silent_until_.load(std::memory_order_relaxed));
+  }
+  void set_silent_until(absl::Time time) {
+    silent_until_.store(absl::ToUnixMicros(time), std::memory_order_relaxed);
+  }
+
   // How long to wait before the call that follows `failures` failed ones, at least 1: doubling,
   // with jitter.
   absl::Duration Backoff(int failures) const;
@@ -44,6 +53,7 @@ class ChannelSet {
   const ClientOptions options_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   std::atomic<size_t> turn_{0};
+  std::atomic<int64_t> silent_until_{0};
 };
 
 }  // namespace engram

@@ -36,7 +36,10 @@ void KeepForEver(std::shared_ptr<const void> object) {
 }
 
 bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub) {
-  KeepForEver(std::move(channels));
+  if (absl::Now() < channels->silent_until()) {
+    return false;
+  }
+  KeepForEver(channels);
   const auto probe = std::make_shared<Probe>();
   probe->context.set_deadline(absl::ToChronoTime(absl::Now() + kProbeTimeout));
   const grpc::Slice no_name;
@@ -46,9 +49,12 @@ bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub
                     probe->code = status.error_code();
                     probe->done.Notify();
                   });
-  return probe->done.WaitForNotificationWithTimeout(kProbeTimeout + kGrace) &&
-         probe->code != grpc::StatusCode::DEADLINE_EXCEEDED &&
-         probe->code != grpc::StatusCode::UNAVAILABLE;
+  if (!probe->done.WaitForNotificationWithTimeout(kProbeTimeout + kGrace) ||
+      probe->code == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    channels->set_silent_until(absl::Now() + kGrace);
+    return false;
+  }
+  return probe->code != grpc::StatusCode::UNAVAILABLE;
 }
 
 }  // namespace engram

@@ -26,8 +26,9 @@ inline constexpr absl::Duration kLongWait = absl::Seconds(20);
 // to let go.
 void KeepForEver(std::shared_ptr<const void> object);
 
-// Whether the daemon answers a call at all, within ten seconds. The call may outlive this one, so
-// that the channels are kept for ever.
+// Whether the daemon answers a call at all, within ten seconds. One that did not is not asked again
+// for a second, so that a thread with many calls learns of it once. The probe may outlive this
+// function, so that the channels are kept for ever.
 //   stub: one of those that `channels` owns
 bool DaemonAnswers(std::shared_ptr<ChannelSet> channels, grpc::GenericStub* stub);
 

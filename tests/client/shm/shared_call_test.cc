@@ -224,7 +224,8 @@ TEST_F(CallbackOfSharedCallTest, ADaemonThatIsGoneIsFallenBackFrom) {
 
 TEST_F(CallbackOfSharedCallTest, ComesAtTheDeadline) {
   auto late = Next();
-  const Ticket ticket = Submit(absl::MakeSpan(own_rows_), {.deadline = absl::Now() + kShort});
+  const Ticket ticket =
+      Submit(absl::MakeSpan(own_rows_), {.deadline = absl::Now() + absl::Milliseconds(200)});
   EXPECT_TRUE(absl::IsDeadlineExceeded(late.get()));
 }
 
