@@ -108,8 +108,8 @@ struct TierStats {
 // Groups that were announced, or read on after a partial answer; those that RAM held anyway count
 // nowhere.
 struct PrefetchStats {
-  uint64_t accepted = 0;  // read, or being read
-  uint64_t dropped = 0;   // not read, as there were too many
+  uint64_t accepted = 0;  // to be read
+  uint64_t dropped = 0;   // not read: there were too many, or all else took too long, or it failed
   uint64_t used = 0;      // of those that were read: fetched since
   uint64_t wasted = 0;    // given up for others before they were fetched
 };

@@ -15,6 +15,8 @@ namespace {
 
 // Read by one job: few enough that a fetch of a few groups waits for one that is under way.
 constexpr size_t kGroupsOfOneRead = 8;
+// A hint that could not be followed by then is old.
+constexpr absl::Duration kPatience = absl::Seconds(1);
 
 // Groups that are read together, and the part of the budget that they take until they are there.
 class HintedGroups {
@@ -39,10 +41,15 @@ class HintedGroups {
   FetchOptions AsFetch() {
     return {.table = table_,
             .row_ids = row_ids_,
-            .rows = {rows_.get(), row_ids_.size() * table_->spec().row_bytes}};
+            .rows = {rows_.get(), row_ids_.size() * table_->spec().row_bytes},
+            .deadline = absl::Now() + kPatience};
   }
 
-  void Keep() {
+  void OnRead(const absl::Status& status) {
+    if (!status.ok()) {
+      table_->prefetched().CountDropped(groups());
+      return;
+    }
     const size_t group_size = table_->spec().group_size;
     for (size_t group = 0; group < groups(); ++group) {
       table_->prefetched().Put(
@@ -87,11 +94,8 @@ void Prefetcher::Prefetch(const std::shared_ptr<TableVersion>& table,
     std::iota(all.begin(), all.end(), 0);
     const FetchOptions fetch = hinted->AsFetch();
     std::make_shared<NvmeFetch>(
-        fetch,
-        [hinted](const absl::Status& status) {
-          if (status.ok()) hinted->Keep();
-        },
-        std::move(all), absl::Now(), scheduler_, ReadFor::kPrefetch)
+        fetch, [hinted](const absl::Status& status) { hinted->OnRead(status); }, std::move(all),
+        absl::Now(), scheduler_, ReadFor::kPrefetch)
         ->Start();
   }
 }

@@ -21,7 +21,7 @@ class Prefetcher {
       : reading_(std::make_shared<ByteBudget>(max_bytes)), scheduler_(scheduler) {}
 
   // Reads the groups that are neither in RAM nor read already, behind all else, into
-  // table->prefetched(); those for which there is no room are dropped.
+  // table->prefetched(); those for which there is no room, or no time within a second, are dropped.
   //   row_ids: [groups x group_size], valid; copied
   void Prefetch(const std::shared_ptr<TableVersion>& table, absl::Span<const RowId> row_ids);
 

@@ -118,6 +118,7 @@ absl::Status PacedWorker::Submit(size_t layer, const Source& source, absl::Time 
 
 absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
   const size_t ids_of_token = hasher_.ids_per_position();
+  std::vector<std::vector<uint32_t>> announced(sources.size());  // [layers]
   for (const Sequence& sequence : sequences_) {
     if (sequence.prompt_left > 0 || sequence.text.size() < plan_.lookahead) continue;
     std::vector<uint32_t> text(sequence.text.begin(), sequence.text.begin() + plan_.lookahead);
@@ -127,15 +128,18 @@ absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
     drafts_.Clear();
     absl::Status status = hasher_.Append(text, history, drafts_);
     row_ids_.resize(drafts_.positions() * ids_of_token);
-    for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
-      status = hasher_.Hash(layer, drafts_, absl::MakeSpan(row_ids_));
-      if (!status.ok()) break;
-      // A hint that finds no room on its way is lost, as hints are.
-      sources[layer]
-          .table->Prefetch(absl::MakeConstSpan(row_ids_).last(ids_of_token))
-          .IgnoreError();
+    for (size_t layer = 0; layer < sources.size(); ++layer) {
+      status.Update(hasher_.Hash(layer, drafts_, absl::MakeSpan(row_ids_)));
+      announced[layer].insert(announced[layer].end(),
+                              row_ids_.end() - static_cast<ptrdiff_t>(ids_of_token),
+                              row_ids_.end());
     }
     if (!status.ok()) return status;
+  }
+  for (size_t layer = 0; layer < sources.size(); ++layer) {
+    if (announced[layer].empty()) continue;
+    const absl::Status sent = sources[layer].table->Prefetch(announced[layer]);
+    if (!sent.ok() && !absl::IsUnavailable(sent)) return sent;  // that one is lost, as hints are
   }
   return absl::OkStatus();
 }

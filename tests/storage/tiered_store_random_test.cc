@@ -154,7 +154,9 @@ class TieredStoreRandomTest : public StoreTest {
       ids.insert(ids.end(), next.begin(), next.end());
     }
     groups_ += ids.size() / group_size;
-    if ((*random)() % 8 == 0) EXPECT_TRUE(store->Prefetch(*ref, ids).ok());
+    if ((*random)() % 8 == 0) {
+      EXPECT_TRUE(store->Prefetch(*ref, ids).ok());
+    }
     if ((*random)() % 4 == 0) {
       FetchPart(store, *ref, rows->second, ids, random);
     } else {

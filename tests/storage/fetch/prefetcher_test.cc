@@ -146,6 +146,20 @@ TEST_F(PrefetcherTest, AFetchWaitsForAHintThatIsBeingReadOnly) {
   EXPECT_EQ(script_->calls().size(), 1U);
 }
 
+TEST_F(PrefetcherTest, HintsThatAreOldAreDropped) {
+  Make(16 * kMiB, 10);
+  std::promise<void> busy;
+  const std::shared_future<void> until(busy.get_future());
+  for (int i = 0; i < scheduler_.threads(); ++i) {
+    scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
+  }
+  prefetcher_->Prefetch(table_, {20, 21});
+  absl::SleepFor(absl::Milliseconds(1'100));
+  busy.set_value();
+  while (table_->Stats().prefetch.dropped == 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(script_->calls().empty());
+}
+
 TEST_F(PrefetcherTest, AReadThatFailsLeavesNothing) {
   Make(16 * kMiB, 10);
   script_->on_read = [first = true](absl::Span<const RowRead>) mutable {
