@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -24,66 +25,69 @@ PacedWorker::PacedWorker(const NgramHasher& hasher, const TokenTrace& trace, con
     : hasher_(hasher),
       trace_(trace),
       plan_(plan),
+      warm_history_(hasher.SegmentStart()),
       tickets_(hasher.layers().size()),
-      tiers_(hasher.layers().size()) {
-  SetSequences(plan.sequences);
-}
+      tiers_(hasher.layers().size()) {}
 
 void PacedWorker::SetSequences(uint32_t sequences) {
   while (sequences_.size() > sequences) sequences_.pop_back();
   while (sequences_.size() < sequences) sequences_.push_back(NextSequence());
 }
 
-// The next at most `most` tokens of the trace, which begins anew at its end; of one document.
-absl::Span<const uint32_t> PacedWorker::NextText(size_t most) {
-  absl::Span<const uint32_t> left = trace_.document(document_).subspan(document_place_);
-  while (left.empty()) {
-    document_ = (document_ + 1) % trace_.documents();
-    document_place_ = 0;
-    left = trace_.document(document_);
-  }
-  const absl::Span<const uint32_t> text = left.first(std::min(most, left.size()));
-  document_place_ += text.size();
-  return text;
-}
-
 PacedWorker::Sequence PacedWorker::NextSequence() {
-  // The multiples of the golden ratio, modulo 1, are spread evenly however many there are.
-  constexpr uint32_t kGoldenRatio = 2'654'435'769;  // of 2^32
-  const uint64_t place = kGoldenRatio * ++begun_;
-  const auto length = [&](const TokenRange& range) {
+  // Multiples of these, modulo 1, are spread evenly over a square however many there are.
+  constexpr uint32_t kLength = 3'242'174'889;  // 0.7549 of 2^32
+  constexpr uint32_t kPlace = 2'447'445'414;   // 0.5698
+  ++begun_;
+  const auto length = [place = uint64_t{kLength * begun_}](const TokenRange& range) {
     return range.least + static_cast<uint32_t>(place * (range.most - range.least + 1) >> 32);
   };
   const uint32_t prompt = length(plan_.prompt_tokens);
-  Sequence sequence = {.text = NextText(prompt + length(plan_.output_tokens)),
+  const size_t all = prompt + length(plan_.output_tokens);
+  const size_t tokens = trace_.tokens.size();
+  const size_t first = warm_ + all < tokens ? warm_ : 0;
+  const size_t at = first + (uint64_t{kPlace * begun_} * (tokens - first) >> 32);
+  const Document document = DocumentAt(at);
+  const size_t begin =
+      std::max(document.begin, std::min(at, document.end - std::min(all, document.end)));
+  const size_t before = std::min(begin - document.begin, hasher_.max_ngram() - 1);
+  const auto text = absl::MakeConstSpan(trace_.tokens);
+  Sequence sequence = {.before = text.subspan(begin - before, before),
+                       .text = text.subspan(begin, std::min(all, document.end - begin)),
                        .history = hasher_.SegmentStart()};
   sequence.prompt_left = static_cast<uint32_t>(std::min<size_t>(prompt, sequence.text.size()));
   return sequence;
 }
 
-absl::StatusOr<uint32_t> PacedWorker::TakeTokens(Sequence* sequence, uint32_t most, bool hash) {
+PacedWorker::Document PacedWorker::DocumentAt(size_t token) const {
+  const auto& ends = trace_.document_ends;
+  const auto end = std::upper_bound(ends.begin(), ends.end(), token);
+  return {.begin = end == ends.begin() ? 0 : *std::prev(end), .end = *end};
+}
+
+absl::StatusOr<uint32_t> PacedWorker::TakeTokens(Sequence* sequence, uint32_t most) {
   if (sequence->text.empty()) *sequence = NextSequence();
   const auto count = static_cast<uint32_t>(std::min<size_t>(
       sequence->text.size(),
       sequence->prompt_left > 0 ? std::min(sequence->prompt_left, most) : std::min(1U, most)));
-  if (hash) {
-    const absl::Status status =
-        hasher_.Append(sequence->text.first(count), sequence->history, batch_);
-    if (!status.ok()) return status;
-  }
+  unused_.Clear();
+  absl::Status status =
+      hasher_.Append(std::exchange(sequence->before, {}), sequence->history, unused_);
+  if (status.ok()) status = hasher_.Append(sequence->text.first(count), sequence->history, batch_);
+  if (!status.ok()) return status;
   sequence->text.remove_prefix(count);
   sequence->prompt_left -= std::min(count, sequence->prompt_left);
   return count;
 }
 
-absl::StatusOr<uint32_t> PacedWorker::PlanStep(bool hash) {
+absl::StatusOr<uint32_t> PacedWorker::PlanStep() {
   batch_.Clear();
   uint32_t tokens = 0;
   // Those that decode first: prompts take what is left.
   for (const bool prompts : {false, true}) {
     for (Sequence& sequence : sequences_) {
       if ((sequence.prompt_left > 0) != prompts) continue;
-      const auto taken = TakeTokens(&sequence, plan_.step_tokens - tokens, hash);
+      const auto taken = TakeTokens(&sequence, plan_.step_tokens - tokens);
       if (!taken.ok()) return taken.status();
       tokens += *taken;
       if (tokens == plan_.step_tokens) return tokens;
@@ -167,7 +171,7 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
   const auto begins = [&](size_t layer) {
     return start + plan_.WindowOf(hasher_.layers()[layer].layer_id);
   };
-  const absl::StatusOr<uint32_t> tokens = PlanStep(!sources.empty());
+  const absl::StatusOr<uint32_t> tokens = PlanStep();
   if (!tokens.ok()) return tokens.status();
   run->tokens += *tokens;
   for (size_t layer = 0; layer < sources.size(); ++layer) {
@@ -203,22 +207,22 @@ absl::StatusOr<PacedRun> PacedWorker::Run(absl::Span<const Source> sources, int 
 }
 
 absl::Status PacedWorker::WarmUp(absl::Span<const Source> sources, uint64_t tokens) {
-  while (tokens > 0) {
-    Sequence sequence = NextSequence();
-    while (!sequence.text.empty() && tokens > 0) {
-      batch_.Clear();
-      const auto most = static_cast<uint32_t>(std::min<uint64_t>(plan_.step_tokens, tokens));
-      sequence.prompt_left = most;
-      const auto taken = TakeTokens(&sequence, most, /*hash=*/true);
-      if (!taken.ok()) return taken.status();
-      tokens -= *taken;
-      absl::Status status;
-      for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
-        status = Submit(layer, sources[layer], absl::InfiniteFuture());
-      }
-      for (size_t layer = 0; layer < sources.size(); ++layer) status.Update(Collect(layer));
-      if (!status.ok()) return status;
+  for (uint64_t done = 0; done < tokens;) {
+    if (warm_ == trace_.tokens.size()) warm_ = 0;
+    const Document document = DocumentAt(warm_);
+    if (warm_ == document.begin) warm_history_ = hasher_.SegmentStart();
+    const size_t count =
+        std::min<uint64_t>({plan_.step_tokens, tokens - done, document.end - warm_});
+    batch_.Clear();
+    absl::Status status = hasher_.Append(absl::MakeConstSpan(trace_.tokens).subspan(warm_, count),
+                                         warm_history_, batch_);
+    for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
+      status = Submit(layer, sources[layer], absl::InfiniteFuture());
     }
+    for (size_t layer = 0; layer < sources.size(); ++layer) status.Update(Collect(layer));
+    if (!status.ok()) return status;
+    warm_ += count;
+    done += count;
   }
   return absl::OkStatus();
 }

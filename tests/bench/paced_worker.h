@@ -56,11 +56,12 @@ struct PacedRun {
   std::vector<std::vector<PacedFetch>> fetches = {};  // [layers][steps]; empty without fetches
 };
 
-// Sequences of real text; their lengths are spread evenly over the plan's ranges, and those with
-// long prompts have long outputs. Prompts are taken in chunks, then follows token by token as if
-// each was sampled from the last step; a sequence that ends makes room for the next piece of text.
-// What a step's layers need is asked for when its tokens are known, at its start, for all Engram
-// layers together, and collected where the layer begins. One thread.
+// Sequences of real text, from all over the part that WarmUp has not come to, so that they do not
+// depend on what a few documents are about. Their lengths are spread evenly over the plan's ranges,
+// and those with long prompts have long outputs. Prompts are taken in chunks, then follows token by
+// token as if each was sampled from the last step; another sequence takes the place of one that
+// ends. What a step's layers need is asked for when its tokens are known, at its start, for all
+// Engram layers together, and collected where the layer begins. One thread.
 class PacedWorker {
  public:
   // Where the rows of one Engram layer come from, and go to.
@@ -75,30 +76,37 @@ class PacedWorker {
   // Most rows that a step needs of a layer.
   size_t RowsOfAStep() const { return plan_.step_tokens * hasher_.ids_per_position(); }
 
-  // So many sequences side by side from now on; those that are added begin with the next text.
+  // So many sequences side by side from now on, of which there are none at first.
   void SetSequences(uint32_t sequences);
 
   // Runs so many steps, from where the last call ended.
-  //   sources: one for each of the hasher's layers; or none, and nothing is hashed or fetched
+  //   sources: one for each of the hasher's layers; or none, and nothing is fetched
   // Returns the first error of a fetch.
   absl::StatusOr<PacedRun> Run(absl::Span<const Source> sources, int steps);
 
-  // Fetches so many tokens of the trace from there on, a step's most at a time, as fast as it can,
-  // so that a daemon is warm.
+  // Fetches so many tokens of the trace, from its start or where the last call ended, a step's most
+  // at a time and as fast as it can, so that a daemon is warm. At the trace's end it begins anew.
   absl::Status WarmUp(absl::Span<const Source> sources, uint64_t tokens);
 
  private:
   struct Sequence {
-    absl::Span<const uint32_t> text;  // what is left of it
+    absl::Span<const uint32_t> before;  // what n-grams of the first tokens reach back to
+    absl::Span<const uint32_t> text;    // what is left of it
     uint32_t prompt_left = 0;
     NgramHistory history;
   };
 
+  // A document's tokens in the trace.
+  struct Document {
+    size_t begin;
+    size_t end;
+  };
+
   Sequence NextSequence();
-  absl::Span<const uint32_t> NextText(size_t most);
+  Document DocumentAt(size_t token) const;
   // Lists the tokens of a step in batch_; returns how many.
-  absl::StatusOr<uint32_t> PlanStep(bool hash);
-  absl::StatusOr<uint32_t> TakeTokens(Sequence* sequence, uint32_t most, bool hash);
+  absl::StatusOr<uint32_t> PlanStep();
+  absl::StatusOr<uint32_t> TakeTokens(Sequence* sequence, uint32_t most);
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
@@ -109,13 +117,14 @@ class PacedWorker {
   const NgramHasher& hasher_;
   const TokenTrace& trace_;
   const WorkerPlan plan_;
-  size_t document_ = 0;  // the next piece of text begins there
-  size_t document_place_ = 0;
+  size_t warm_ = 0;  // tokens of the trace that WarmUp has come to
+  NgramHistory warm_history_;
   uint32_t begun_ = 0;  // sequences
   std::vector<Sequence> sequences_;
   NgramBatch batch_;
   NgramBatch drafts_;
   std::mt19937 random_;
+  NgramBatch unused_;
   std::vector<uint32_t> row_ids_;
   // [layers]: of the step under way
   std::vector<std::vector<Ticket>> tickets_;
