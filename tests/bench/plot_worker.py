@@ -56,18 +56,17 @@ def read_runs(paths):
 
 
 def points_of(runs, varies):
-    """Returns {settings: {x: [losses]}} of runs that differ in `varies` alone, and by transport."""
+    """Returns {settings: {value of `varies`: [(x, loss)]}}, each transport for itself."""
     sets = collections.defaultdict(lambda: collections.defaultdict(list))
     for run in runs:
+        loads = [run, *run.get("loss_by_load", [])] if varies == "sequences" else [run]
         for prefix, transport in [("", "shared memory"), ("grpc_", "gRPC")]:
             settings = {name: run.get(name) for name in SETTINGS if name != varies}
             key = json.dumps([settings, transport])
-            x = run["ram_share"] if varies == "ram_share" else run["baseline_tokens_per_s"]
-            sets[key][round(x, 2)].append(run[prefix + "loss_fraction"])
-            if varies == "sequences" and not prefix:
-                for load in run.get("loss_by_load", []):
-                    x = load["baseline_tokens_per_s"]
-                    sets[key][round(x, 2)].append(load["loss_fraction"])
+            for load in loads:
+                if (loss := load.get(prefix + "loss_fraction")) is not None:
+                    x = run["ram_share"] if varies == "ram_share" else load["baseline_tokens_per_s"]
+                    sets[key][load[varies]].append((x, loss))
     return sets
 
 
@@ -81,7 +80,8 @@ def series_of(runs, varies):
     for (settings, transport), points in zip(keys, sets.values()):
         words = [SETTINGS[name](settings[name]) for name in differing
                  if settings.get(name) is not None]
-        line = sorted((x, statistics.median(losses)) for x, losses in points.items())
+        line = sorted((statistics.median(x for x, _ in same), statistics.median(y for _, y in same))
+                      for same in points.values())
         series.append((", ".join(filter(None, [transport, *words])), line))
     return series
 

@@ -36,10 +36,11 @@ class PlotWorkerTest(unittest.TestCase):
                                        "gRPC, warm 0", "gRPC, warm 1"})
 
     def test_loads_of_find_max_make_a_line(self):
-        loads = [{"baseline_tokens_per_s": 200.0, "loss_fraction": 0.02},
-                 {"baseline_tokens_per_s": 400.0, "loss_fraction": 0.05}]
+        loads = [{"sequences": 1, "baseline_tokens_per_s": 102.0, "loss_fraction": 0.03},
+                 {"sequences": 2, "baseline_tokens_per_s": 200.0, "loss_fraction": 0.02},
+                 {"sequences": 4, "baseline_tokens_per_s": 400.0, "loss_fraction": 0.05}]
         series = plot_worker.series_of([run_of(0.01, loss_by_load=loads)], "sequences")
-        self.assertEqual(series, [("shared memory", [(100, 0.01), (200, 0.02), (400, 0.05)])])
+        self.assertEqual(series, [("shared memory", [(101, 0.02), (200, 0.02), (400, 0.05)])])
 
     def test_small_losses_stand_at_the_bottom_and_large_ones_above(self):
         panel = plot_worker.Panel(0, "", "", [])
