@@ -105,6 +105,9 @@ struct FetchOptions {
   bool partial = false;
   // Others go first, but for one I/O thread, and its reads leave room for theirs.
   bool bulk = false;
+  // The calling thread has nobody else to serve: it reads by itself what is needed within a
+  // millisecond, if that is no more than some tokens', and so saves the way to an I/O thread.
+  bool caller_may_read = false;
 };
 using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;
 
@@ -145,9 +148,9 @@ class TieredStore {
   static absl::Status ValidateIds(const Table& table, absl::Span<const RowId> row_ids);
 
   // Fetches rows. Groups in RAM are copied by the calling thread; if that was all, `done` is called
-  // before Fetch returns, otherwise by an I/O thread. Equal groups and rows are read once, even if
-  // several fetches want them at the same time. On an error the contents of `rows` are
-  // unspecified.
+  // before Fetch returns, otherwise by an I/O thread, or as caller_may_read says. Equal groups and
+  // rows are read once, even if several fetches want them at the same time. On an error the contents
+  // of `rows` are unspecified.
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
   //   DEADLINE_EXCEEDED               the deadline passed before every row was read
   //   CANCELLED                       options.cancelled was set before that

@@ -105,9 +105,10 @@ absl::Status Attachment::Start(uint32_t slot) {
   if ((call.flags & ~(shm::kPartial | shm::kBulk | shm::kPrefetch)) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("flags ", call.flags, " have no meaning"));
   }
+  bool is_alone = false;
   {
     absl::MutexLock lock(&mutex_);
-    ++in_flight_;
+    is_alone = ++in_flight_ == 1;
   }
   if ((call.flags & shm::kPrefetch) != 0) {
     std::vector<storage::RowId> copy(call.ids);
@@ -132,7 +133,8 @@ absl::Status Attachment::Start(uint32_t slot) {
                    .deadline = FromNow(call.deadline_us),
                    .cancelled = &region_.slot(slot).cancelled,
                    .partial = (call.flags & shm::kPartial) != 0,
-                   .bulk = (call.flags & shm::kBulk) != 0},
+                   .bulk = (call.flags & shm::kBulk) != 0,
+                   .caller_may_read = is_alone},
                   [this, slot](absl::Status status) { Complete(slot, status); });
   return absl::OkStatus();
 }

@@ -28,7 +28,8 @@ class Attachment {
 
   // Serves until the client is gone, has broken the rules (INVALID_ARGUMENT), or Stop was called
   // (OK, as for a client that is gone), and its fetches have ended. Called once, by the
-  // attachment's own thread, which copies from RAM; what is not there is left to I/O threads.
+  // attachment's own thread, which copies from RAM, and reads the few rows that a client's only
+  // fetch needs at once; all else is left to I/O threads.
   absl::Status Serve();
 
   // Makes Serve return. Any thread, any number of times.

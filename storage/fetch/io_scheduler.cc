@@ -53,6 +53,12 @@ void IoScheduler::Submit(JobClass job_class, absl::Time deadline, Job job) {
   std::push_heap(heap.begin(), heap.end());
 }
 
+void IoScheduler::RunHere(Job job) {
+  pace_.NoteInteractive();
+  std::move(job)();
+  pace_.NoteInteractive();
+}
+
 std::optional<JobClass> IoScheduler::Next() const {
   const bool interactive_waits = !queue(JobClass::kInteractive).heap.empty();
   const Queue& bulk = queue(JobClass::kBulk);

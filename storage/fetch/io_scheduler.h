@@ -39,6 +39,9 @@ class IoScheduler {
 
   void Submit(JobClass job_class, absl::Time deadline, Job job);
 
+  // Runs an interactive job on the calling thread, now.
+  void RunHere(Job job);
+
   int threads() const { return static_cast<int>(threads_.size()); }
 
   // At what pace a job of the class should read: bulk jobs and hints together keep few reads in

@@ -17,6 +17,10 @@ namespace {
 // Fewer reads than this are not worth a second thread: one keeps them all in flight.
 constexpr size_t kMinReadsPerPart = 256;
 
+// What a caller reads: two tokens' groups, needed sooner than an I/O thread may wake up and read.
+constexpr size_t kGroupsOfCaller = 6;
+constexpr absl::Duration kAtOnce = absl::Milliseconds(1);
+
 size_t PartsFor(size_t reads, int threads) {
   return std::clamp<size_t>(reads / kMinReadsPerPart, 1, static_cast<size_t>(threads));
 }
@@ -45,7 +49,17 @@ void NvmeFetch::Start() {
       repeats_.push_back({.miss = miss, .first = first->second});
     }
   }
-  Submit([this] { Begin(); });
+  if (CallerReads()) {
+    scheduler_->RunHere([this] { Begin(); });
+  } else {
+    Submit([this] { Begin(); });
+  }
+}
+
+bool NvmeFetch::CallerReads() const {
+  return options_.caller_may_read && job_class_ == JobClass::kInteractive &&
+         read_for_ == ReadFor::kFetch && misses_.size() <= kGroupsOfCaller &&
+         due() - absl::Now() <= kAtOnce;
 }
 
 void NvmeFetch::Begin() {

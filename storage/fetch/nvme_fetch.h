@@ -59,7 +59,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
         as_reader_(due(), misses_.size(), job_class_) {}
 
   // Finds out what has to be read, at once, so that fetches that follow know; and leaves all other
-  // work to I/O threads: whoever called Fetch may have others to serve.
+  // work to I/O threads, unless the caller may read.
   void Start();
 
   void Take(uint32_t miss, const std::byte* rows) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -84,6 +84,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
                        [self = shared_from_this(), work = std::move(work)] { work(); });
   }
 
+  bool CallerReads() const;
   void ReadOrAwait(uint32_t miss);
   void Begin();
   void ListColdReads(absl::Span<const uint32_t> misses);

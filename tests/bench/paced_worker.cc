@@ -127,7 +127,7 @@ absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
     if (sequence.prompt_left > 0 || sequence.text.size() < plan_.lookahead) continue;
     std::vector<uint32_t> text(sequence.text.begin(), sequence.text.begin() + plan_.lookahead);
     const bool right = std::uniform_real_distribution<double>()(random_) < plan_.draft_accuracy;
-    if (!right) text.back() = trace_.document(document_)[random_() % document_place_];
+    if (!right) text.back() = trace_.tokens[random_() % trace_.tokens.size()];
     NgramHistory history = sequence.history;
     drafts_.Clear();
     absl::Status status = hasher_.Append(text, history, drafts_);

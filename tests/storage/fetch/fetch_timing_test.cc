@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <numeric>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,6 +100,37 @@ TEST_F(FetchTimingTest, ACancelledFetchReadsNoMore) {
   EXPECT_EQ(stats.fetch_errors, 2U);
   EXPECT_EQ(stats.fetches_late + stats.fetches_on_time, 0U);
   EXPECT_EQ(script_->calls().size(), 1U);
+}
+
+TEST_F(FetchTimingTest, ACallerThatMayReadDoesSoWhereItIsUrgentAndLittle) {
+  Make(1, 0);
+  std::thread::id reader;
+  script_->on_read = [&](absl::Span<const RowRead>) {
+    reader = std::this_thread::get_id();
+    return absl::OkStatus();
+  };
+  const auto caller_read = [&](size_t rows, absl::Duration patience, bool may_read, bool bulk) {
+    rows_.resize(rows * spec_.row_bytes);
+    std::vector<RowId> ids(rows);
+    std::iota(ids.begin(), ids.end(), 0);
+    std::promise<absl::Status> done;
+    RunFetch({.table = table_,
+              .row_ids = ids,
+              .rows = absl::MakeSpan(rows_),
+              .needed_at = absl::Now() + patience,
+              .bulk = bulk,
+              .caller_may_read = may_read},
+             [&](absl::Status status) { done.set_value(std::move(status)); },
+             {.scheduler = &scheduler_});
+    EXPECT_TRUE(done.get_future().get().ok());
+    EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+    return reader == std::this_thread::get_id();
+  };
+  EXPECT_TRUE(caller_read(3, absl::ZeroDuration(), true, false));
+  EXPECT_FALSE(caller_read(3, absl::ZeroDuration(), false, false));
+  EXPECT_FALSE(caller_read(3, absl::Hours(1), true, false));
+  EXPECT_FALSE(caller_read(100, absl::ZeroDuration(), true, false));
+  EXPECT_FALSE(caller_read(3, absl::ZeroDuration(), true, true));
 }
 
 // One I/O thread, which is busy while the others queue up.
