@@ -10,7 +10,7 @@ namespace {
 
 // Reads in flight of all bulk jobs and hints while interactive ones come: of a burst of these,
 // about as many.
-constexpr size_t kPoliteReads = 32;
+constexpr size_t kPoliteReads = 24;
 // How long after one of them the next is expected: several steps of a model.
 constexpr absl::Duration kHurry = absl::Milliseconds(100);
 
