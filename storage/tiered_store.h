@@ -149,8 +149,8 @@ class TieredStore {
 
   // Fetches rows. Groups in RAM are copied by the calling thread; if that was all, `done` is called
   // before Fetch returns, otherwise by an I/O thread, or as caller_may_read says. Equal groups and
-  // rows are read once, even if several fetches want them at the same time. On an error the contents
-  // of `rows` are unspecified.
+  // rows are read once, even if several fetches want them at the same time. On an error the
+  // contents of `rows` are unspecified.
   //   INVALID_ARGUMENT, OUT_OF_RANGE  as ValidateIds; or an output span has the wrong size
   //   DEADLINE_EXCEEDED               the deadline passed before every row was read
   //   CANCELLED                       options.cancelled was set before that
