@@ -86,7 +86,8 @@ std::optional<uint64_t> MicrosecondsToDeadline(const FetchOptions& options) {
 }
 
 absl::Time GiveUpAt(const FetchOptions& options) {
-  return options.partial ? options.deadline + kPartialAnswerGrace : options.deadline;
+  return options.partial ? std::max(options.deadline, absl::Now()) + kPartialAnswerGrace
+                         : options.deadline;
 }
 
 uint64_t MicrosecondsUntilNeeded(absl::Time needed_at) {

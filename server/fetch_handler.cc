@@ -116,18 +116,12 @@ absl::Status FetchHandler::Prepare(Pending* pending) {
   return absl::OkStatus();
 }
 
-absl::Status FetchHandler::Prefetch(absl::string_view name, uint64_t version,
-                                    absl::string_view digest,
-                                    absl::Span<const storage::RowId> row_ids) {
-  const auto admitted = Admit(name, version, digest, row_ids.size());
-  return admitted.ok() ? store_->Prefetch(admitted->table, row_ids) : admitted.status();
-}
-
 void FetchHandler::StartPrefetch(const v1::FetchRequest& request, Reply reply) {
   const v1::TableIdentity& identity = request.table();
-  absl::Status status =
-      Prefetch(identity.name(), identity.version(), identity.digest(),
-               {request.row_ids().data(), static_cast<size_t>(request.row_ids_size())});
+  const absl::Span<const storage::RowId> ids(request.row_ids().data(),
+                                             static_cast<size_t>(request.row_ids_size()));
+  const auto hint = Admit(identity.name(), identity.version(), identity.digest(), ids.size());
+  absl::Status status = hint.ok() ? Prefetch(*hint, ids) : hint.status();
   if (!status.ok()) {
     std::move(reply)(std::move(status));
     return;

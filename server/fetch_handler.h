@@ -57,9 +57,9 @@ class FetchHandler {
   void Fetch(const storage::FetchOptions& options, storage::FetchDone done);
 
   // As TieredStore::Prefetch.
-  //   as Admit, and OUT_OF_RANGE
-  absl::Status Prefetch(absl::string_view name, uint64_t version, absl::string_view digest,
-                        absl::Span<const storage::RowId> row_ids);
+  absl::Status Prefetch(const Admitted& hint, absl::Span<const storage::RowId> row_ids) {
+    return store_->Prefetch(hint.table, row_ids);
+  }
 
   // Checks the request and starts it. `reply` is called before this returns if every row was in RAM
   // or the request is refused; otherwise by another thread.

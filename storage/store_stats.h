@@ -109,9 +109,9 @@ struct TierStats {
 // nowhere.
 struct PrefetchStats {
   uint64_t accepted = 0;  // to be read
-  uint64_t dropped = 0;   // not read: there were too many, or all else took too long, or it failed
+  uint64_t dropped = 0;   // not read, some after all: too many, too late, or the read failed
   uint64_t used = 0;      // of those that were read: fetched since
-  uint64_t wasted = 0;    // given up for others before they were fetched
+  uint64_t wasted = 0;    // let go before they were fetched: for others, or after a while
 };
 
 struct TableStats {

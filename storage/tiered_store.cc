@@ -21,7 +21,8 @@ constexpr absl::Duration kVerifyProgressInterval = absl::Milliseconds(250);
 constexpr absl::Duration kPlacementPeriod = absl::Milliseconds(50);
 constexpr absl::Duration kUsagePeriod = absl::Seconds(1);
 constexpr absl::Duration kBalancePeriod = absl::Seconds(30);
-// Of fetches that were answered in part, as long as the rest is being read: several of the largest.
+// Of fetches that take partial answers, as long as they are being read, answered or not: several of
+// the largest.
 constexpr uint64_t kLateBytes = uint64_t{256} << 20;
 
 // What an option says of a table: its default where it is not named.
@@ -157,6 +158,7 @@ bool TieredStoreImpl::HeldWhole(const std::string& name) const {
 void TieredStoreImpl::WatchUsage(absl::Time now) {
   for (const TableRegistry::Listed& listed : registry_.List()) {
     listed.table->MeterTraffic(now);
+    listed.table->prefetched().Expire(now);
     UsageMonitor* const usage = listed.table->ram().usage();
     if (usage != nullptr) usage->Process(now);
   }

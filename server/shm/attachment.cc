@@ -110,12 +110,6 @@ absl::Status Attachment::Start(uint32_t slot) {
     absl::MutexLock lock(&mutex_);
     is_alone = ++in_flight_ == 1;
   }
-  if ((call.flags & shm::kPrefetch) != 0) {
-    std::vector<storage::RowId> copy(call.ids);
-    std::copy(ids->begin(), ids->end(), reinterpret_cast<std::byte*>(copy.data()));
-    Complete(slot, handler_->Prefetch(call.name, call.version, call.digest, copy));
-    return absl::OkStatus();
-  }
   auto admitted = handler_->Admit(call.name, call.version, call.digest, call.ids);
   if (!admitted.ok()) {
     Complete(slot, admitted.status());
@@ -124,6 +118,10 @@ absl::Status Attachment::Start(uint32_t slot) {
   fetch.grant = std::move(admitted->grant);
   fetch.ids.resize(call.ids);
   std::copy(ids->begin(), ids->end(), reinterpret_cast<std::byte*>(fetch.ids.data()));
+  if ((call.flags & shm::kPrefetch) != 0) {
+    Complete(slot, handler_->Prefetch(*admitted, fetch.ids));
+    return absl::OkStatus();
+  }
   handler_->Fetch({.table = std::move(admitted->table),
                    .row_ids = fetch.ids,
                    .rows = *rows,

@@ -2,7 +2,6 @@
 
 #include <sys/prctl.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -20,29 +19,35 @@ DeadlineTimer::~DeadlineTimer() {
   if (thread.joinable()) thread.join();
 }
 
-void DeadlineTimer::At(absl::Time time, Call call) {
+DeadlineTimer::Id DeadlineTimer::At(absl::Time time, Call call) {
   absl::MutexLock lock(&mutex_);
-  heap_.push_back({time, next_sequence_++, std::move(call)});
-  std::push_heap(heap_.begin(), heap_.end());
+  const Id id(time, next_sequence_++);
+  calls_.emplace(id, std::move(call));
   if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
-  if (heap_.front().sequence + 1 == next_sequence_) changed_.Signal();
+  if (calls_.begin()->first == id) changed_.Signal();
+  return id;
+}
+
+void DeadlineTimer::Cancel(const Id& id) {
+  absl::MutexLock lock(&mutex_);
+  calls_.erase(id);
 }
 
 void DeadlineTimer::Run() {
   prctl(PR_SET_TIMERSLACK, 1);  // or the kernel may be 50 us late
   absl::MutexLock lock(&mutex_);
-  while (!stopping_ || !heap_.empty()) {
-    if (heap_.empty()) {
+  while (!stopping_ || !calls_.empty()) {
+    if (calls_.empty()) {
       changed_.Wait(&mutex_);
       continue;
     }
-    if (!stopping_ && absl::Now() < heap_.front().time) {
-      changed_.WaitWithDeadline(&mutex_, heap_.front().time);
+    const absl::Time next = calls_.begin()->first.first;
+    if (!stopping_ && absl::Now() < next) {
+      changed_.WaitWithDeadline(&mutex_, next);
       continue;
     }
-    std::pop_heap(heap_.begin(), heap_.end());
-    Call call = std::move(heap_.back().call);
-    heap_.pop_back();
+    Call call = std::move(calls_.begin()->second);
+    calls_.erase(calls_.begin());
     mutex_.Unlock();
     std::move(call)();
     call = nullptr;

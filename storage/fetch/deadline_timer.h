@@ -3,8 +3,9 @@
 #define ENGRAM_STORAGE_FETCH_DEADLINE_TIMER_H_
 
 #include <cstdint>
+#include <map>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -23,26 +24,21 @@ class DeadlineTimer {
   // Makes the calls that are left at once.
   ~DeadlineTimer();
 
+  // Names a call: when it is due, and how many came before it.
+  using Id = std::pair<absl::Time, uint64_t>;
+
   // Calls at `time`, or at once if that is past. The call should be short.
-  void At(absl::Time time, Call call);
+  Id At(absl::Time time, Call call);
+
+  // Forgets a call that has not begun.
+  void Cancel(const Id& id);
 
  private:
-  struct Entry {
-    absl::Time time;
-    uint64_t sequence;
-    Call call;
-
-    // std::push_heap keeps the largest in front: the first one.
-    friend bool operator<(const Entry& a, const Entry& b) {
-      return a.time != b.time ? a.time > b.time : a.sequence > b.sequence;
-    }
-  };
-
   void Run();
 
   absl::Mutex mutex_;
   absl::CondVar changed_;
-  std::vector<Entry> heap_ ABSL_GUARDED_BY(mutex_);
+  std::map<Id, Call> calls_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_ ABSL_GUARDED_BY(mutex_);

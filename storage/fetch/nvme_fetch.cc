@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <numeric>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/cold/page_layout.h"
 
@@ -124,10 +122,15 @@ void NvmeFetch::StartRound() {
     return;
   }
   parts_left_.store(parts.size(), std::memory_order_relaxed);
-  for (size_t i = 1; i < parts.size(); ++i) {
+  // Whoever waits for a hint that has begun must not wait for its turn among the hints again.
+  const bool all_here = job_class_ == JobClass::kHint;
+  for (size_t i = 1; i < parts.size() && !all_here; ++i) {
     Submit([this, part = parts[i]] { ReadPart(part); });
   }
-  ReadPart(parts[0]);
+  const auto self = shared_from_this();  // the last part may end it
+  for (const Part& part : absl::MakeConstSpan(parts).first(all_here ? parts.size() : 1)) {
+    ReadPart(part);
+  }
 }
 
 std::vector<size_t> NvmeFetch::SplitWarmReads() const {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "storage/fetch/deadline_timer.h"
 #include "storage/fetch/nvme_fetch.h"
 #include "storage/fetch/prefetcher.h"
 
@@ -24,12 +24,18 @@ void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vecto
       std::make_shared<PartialFetch>(options, std::move(done), std::move(misses), start, context);
   if (!fetch->TakeMemory()) {
     fetch->Answer();
+    context.prefetcher->Prefetch(fetch->table_, fetch->row_ids_);
     return;
   }
-  context.timer->At(options.deadline, [weak = std::weak_ptr(fetch)] {
+  fetch->SetTimer();
+  fetch->Read();
+}
+
+void PartialFetch::SetTimer() {
+  absl::MutexLock lock(&mutex_);
+  timer_call_ = context_.timer->At(deadline_, [weak = weak_from_this()] {
     if (const auto self = weak.lock(); self != nullptr) self->Answer();
   });
-  fetch->Read();
 }
 
 PartialFetch::PartialFetch(const FetchOptions& options, FetchDone done,
@@ -125,6 +131,7 @@ void PartialFetch::Answer() {
   absl::Status status;
   uint64_t absent = 0;
   uint64_t warm_hits = 0;
+  std::optional<DeadlineTimer::Id> timer_call;
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(answered_, true)) return;
@@ -135,9 +142,11 @@ void PartialFetch::Answer() {
     if (status_.ok()) absent = MarkAbsent();
     status = status_;
     warm_hits = warm_hits_;
+    timer_call = timer_call_;
     done = std::move(done_);
     options_ = {};
   }
+  if (timer_call.has_value()) context_.timer->Cancel(*timer_call);
   Count(status, warm_hits, absent);
   std::move(done)(std::move(status));
 }

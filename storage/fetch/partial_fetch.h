@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -12,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "storage/fetch/deadline_timer.h"
 #include "storage/fetch/fetch_operation.h"
 #include "storage/fetch/table_version.h"
 #include "storage/ram/byte_budget.h"
@@ -22,7 +24,8 @@ namespace engram::storage {
 
 // The part of it that RAM did not serve. The groups are read in a few parts, to memory of its own,
 // for they may come after the answer; each part is copied to the answer as it comes. What has not
-// begun by the deadline is left to the prefetcher. Kept by the parts that are under way.
+// begun by the deadline is left to the prefetcher; where there is no memory that is all, at once.
+// Kept by the parts that are under way.
 class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
  public:
   // Starts one.
@@ -42,8 +45,9 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
     size_t end;
   };
 
-  // Takes memory to read to; false if fetches that were answered before have all of it.
+  // Takes memory to read to; false if other fetches, under way or answered, have all of it.
   bool TakeMemory();
+  void SetTimer() ABSL_LOCKS_EXCLUDED(mutex_);
   void Read();
   FetchOptions AsFetch(const Part& part);
   void OnPart(const Part& part, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -76,6 +80,7 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   FetchOptions options_ ABSL_GUARDED_BY(mutex_);  // the caller's, until it is answered
   FetchDone done_ ABSL_GUARDED_BY(mutex_);
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<DeadlineTimer::Id> timer_call_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::vector<bool> came_ ABSL_GUARDED_BY(mutex_);  // [misses]
   uint64_t warm_hits_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -4,11 +4,15 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace engram::storage {
 namespace {
 
 // What a list and a hash map take for a group, beside what it holds.
 constexpr uint64_t kBesideGroup = 128;
+// What was announced is fetched soon, or was announced in vain.
+constexpr absl::Duration kKept = absl::Seconds(30);
 
 }  // namespace
 
@@ -24,6 +28,7 @@ PrefetchedGroups::~PrefetchedGroups() {
 
 void PrefetchedGroups::Put(absl::Span<const RowId> ids, const std::byte* rows) {
   auto group = std::make_shared<Group>();
+  group->since = absl::Now();
   const size_t id_bytes = group_size_ * sizeof(RowId);
   group->memory = std::make_unique_for_overwrite<std::byte[]>(id_bytes + rows_bytes_);
   std::memcpy(group->memory.get(), ids.data(), id_bytes);
@@ -73,6 +78,15 @@ std::vector<PrefetchedGroups::Taken> PrefetchedGroups::Take(absl::Span<const Row
     used_.fetch_add(1, std::memory_order_relaxed);
   }
   return taken;
+}
+
+void PrefetchedGroups::Expire(absl::Time now) {
+  if (held_.load(std::memory_order_relaxed) == 0) return;
+  absl::MutexLock lock(&mutex_);
+  while (!groups_.empty() && now - groups_.front()->since > kKept) {
+    wasted_.fetch_add(1, std::memory_order_relaxed);
+    Remove(groups_.begin());
+  }
 }
 
 bool PrefetchedGroups::Holds(absl::Span<const RowId> ids) const {

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/ram/byte_budget.h"
 #include "storage/store_stats.h"
@@ -24,6 +25,7 @@ namespace engram::storage {
 class PrefetchedGroups {
  public:
   struct Group {
+    absl::Time since;
     std::unique_ptr<std::byte[]> memory;  // ids, then rows
     absl::Span<const RowId> ids;          // [group_size]
     const std::byte* rows = nullptr;      // [group_size x row_bytes]
@@ -48,6 +50,9 @@ class PrefetchedGroups {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   bool Holds(absl::Span<const RowId> ids) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Lets go of groups that nobody fetched for a while, so that other tables have the room.
+  void Expire(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Hints that are, or are not, followed.
   void CountAccepted(uint64_t groups) { accepted_.fetch_add(groups, std::memory_order_relaxed); }

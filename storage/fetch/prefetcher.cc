@@ -16,7 +16,7 @@ namespace {
 // Read by one job: few enough that a fetch of a few groups waits for one that is under way.
 constexpr size_t kGroupsOfOneRead = 8;
 // A hint that could not be followed by then is old.
-constexpr absl::Duration kPatience = absl::Seconds(1);
+constexpr absl::Duration kHintLife = absl::Seconds(1);
 
 // Groups that are read together, and the part of the budget that they take until they are there.
 class HintedGroups {
@@ -42,7 +42,7 @@ class HintedGroups {
     return {.table = table_,
             .row_ids = row_ids_,
             .rows = {rows_.get(), row_ids_.size() * table_->spec().row_bytes},
-            .deadline = absl::Now() + kPatience};
+            .deadline = absl::Now() + kHintLife};
   }
 
   void OnRead(const absl::Status& status) {
@@ -51,7 +51,8 @@ class HintedGroups {
       return;
     }
     const size_t group_size = table_->spec().group_size;
-    for (size_t group = 0; group < groups(); ++group) {
+    // A fetch may have come first, and brought them into RAM.
+    for (const uint32_t group : table_->ram().NotHeld(row_ids_)) {
       table_->prefetched().Put(
           absl::MakeConstSpan(row_ids_).subspan(group * group_size, group_size),
           rows_.get() + group * table_->spec().group_bytes());

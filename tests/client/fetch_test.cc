@@ -111,6 +111,18 @@ TEST_P(FetchTest, PartialAnswers) {
   EXPECT_THAT(tiers, Each(testing::Ne(Tier::kAbsent)));
 }
 
+TEST_P(FetchTest, APartialAnswerComesHoweverLongTheDeadlineIsPast) {
+  const std::vector<uint32_t> ids = RandomIds(*table_, 2, 1);
+  std::vector<Tier> tiers(2);
+  for (const absl::Time deadline : {absl::InfinitePast(), absl::Now() - absl::Minutes(1)}) {
+    std::vector<std::byte> rows = MakeOutput(*table_, ids);
+    EXPECT_EQ(
+        table_->Fetch(ids, absl::MakeSpan(rows),
+                      {.deadline = deadline, .tiers = absl::MakeSpan(tiers), .partial = true}),
+        absl::OkStatus());
+  }
+}
+
 TEST_P(FetchTest, PartialAnswersNeedTiers) {
   const absl::Status status = FetchAndCheck(RandomIds(*table_, 1, 1), {.partial = true});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

@@ -35,6 +35,15 @@ TEST(DeadlineTimerTest, AnEarlierCallIsNotHeldUpByALaterOne) {
   called.get_future().wait();
 }
 
+TEST(DeadlineTimerTest, ACancelledCallIsNotMade) {
+  bool called = false;
+  {
+    DeadlineTimer timer;
+    timer.Cancel(timer.At(absl::Now() + absl::Hours(1), [&] { called = true; }));
+  }
+  EXPECT_FALSE(called);
+}
+
 TEST(DeadlineTimerTest, ItsEndMakesTheCallsThatAreLeft) {
   int calls = 0;
   {

@@ -111,6 +111,18 @@ TEST_F(PrefetcherTest, TheOldestGiveWayWhereThereIsNoMoreRoom) {
   EXPECT_EQ(budget_->used_bytes(), 0U);
 }
 
+TEST_F(PrefetcherTest, WhatNobodyFetchedForAWhileIsLetGo) {
+  Make(16 * kMiB, 10);
+  prefetcher_->Prefetch(table_, {20, 21});
+  AwaitHeld({{20, 21}});
+  table_->prefetched().Expire(absl::Now());
+  EXPECT_TRUE(table_->prefetched().Holds({20, 21}));
+  table_->prefetched().Expire(absl::Now() + absl::Minutes(2));
+  EXPECT_FALSE(table_->prefetched().Holds({20, 21}));
+  EXPECT_EQ(table_->Stats().prefetch.wasted, 1U);
+  EXPECT_EQ(budget_->used_bytes(), 0U);
+}
+
 TEST_F(PrefetcherTest, TooManyAtATimeAreDropped) {
   Make(16 * kMiB, 10, /*reading_bytes=*/0);
   Prefetch({20, 21, 30, 31});
