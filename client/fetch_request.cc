@@ -85,6 +85,12 @@ std::optional<uint64_t> MicrosecondsToDeadline(const FetchOptions& options) {
   return options.partial ? std::optional<uint64_t>(1) : std::nullopt;
 }
 
+void SetOptions(const FetchOptions& options, v1::FetchRequest* request) {
+  request->set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
+  request->set_partial(options.partial);
+  request->set_bulk(options.bulk);
+}
+
 absl::Time GiveUpAt(const FetchOptions& options) {
   return options.partial ? std::max(options.deadline, absl::Now()) + kPartialAnswerGrace
                          : options.deadline;

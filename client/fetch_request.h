@@ -16,6 +16,10 @@
 
 namespace engram {
 
+namespace v1 {
+class FetchRequest;
+}  // namespace v1
+
 // Checks a fetch as the daemon would, and the sizes of its outputs.
 //   INVALID_ARGUMENT    no ids, no whole groups, or an output of the wrong size or lacking
 //   OUT_OF_RANGE        names the first id that is not in the table, and its index
@@ -32,6 +36,10 @@ uint64_t MicrosecondsUntilNeeded(absl::Time needed_at);
 // engram.v1.FetchRequest.deadline_us; 0 if it has none. Nothing if the deadline has passed, unless
 // a partial answer will do: then there is one of what the daemon has at hand.
 std::optional<uint64_t> MicrosecondsToDeadline(const FetchOptions& options);
+
+// Sets what a request says of when its rows are needed, and how it may be answered; not its
+// deadline.
+void SetOptions(const FetchOptions& options, v1::FetchRequest* request);
 
 // When to wait no longer: at the deadline, or when an answer that was sent then should have come.
 absl::Time GiveUpAt(const FetchOptions& options);

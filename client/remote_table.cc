@@ -98,9 +98,7 @@ std::shared_ptr<FetchCall> RemoteTable::GrpcFetcher::StartUnary(absl::Span<const
                                                                 const FetchOptions& options) const {
   const absl::Span<Tier> tiers = options.tiers;
   v1::FetchRequest of_this_call;
-  of_this_call.set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
-  of_this_call.set_partial(options.partial);
-  of_this_call.set_bulk(options.bulk);
+  SetOptions(options, &of_this_call);
   if (options.partial) of_this_call.set_deadline_us(*MicrosecondsToDeadline(options));
   const std::string head =
       absl::StrCat(heads[tiers.empty() ? 0 : 1], of_this_call.SerializeAsString());

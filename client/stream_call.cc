@@ -54,9 +54,7 @@ bool StreamCall::Send(absl::string_view head, size_t max_owed, absl::Span<const 
   if (!deadline_us.has_value()) return false;
   v1::FetchRequest of_this_call;
   of_this_call.set_deadline_us(*deadline_us);
-  of_this_call.set_needed_us(MicrosecondsUntilNeeded(options.needed_at));
-  of_this_call.set_partial(options.partial);
-  of_this_call.set_bulk(options.bulk);
+  SetOptions(options, &of_this_call);
   return stream_->Send(shared_from_this(), max_owed, [&](uint64_t ticket) {
     ticket_ = ticket;
     of_this_call.set_ticket(ticket);

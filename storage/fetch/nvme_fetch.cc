@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -32,6 +33,14 @@ uint64_t DistinctRows(absl::Span<const RowRead> reads) {
 }
 
 }  // namespace
+
+void NvmeFetch::ReadAll(const FetchOptions& options, FetchDone done, absl::Time start,
+                        IoScheduler* scheduler, ReadFor read_for) {
+  std::vector<uint32_t> all(options.row_ids.size() / options.table->spec().group_size);
+  std::iota(all.begin(), all.end(), 0);
+  std::make_shared<NvmeFetch>(options, std::move(done), std::move(all), start, scheduler, read_for)
+      ->Start();
+}
 
 void NvmeFetch::Start() {
   if (options_.rows_are_shared) {

@@ -42,6 +42,10 @@ enum class ReadFor : uint8_t {
 class NvmeFetch final : public ReadsUnderWay::Waiter,
                         public std::enable_shared_from_this<NvmeFetch> {
  public:
+  // Starts to read all groups of `options`, other than for a fetch that looked into RAM.
+  static void ReadAll(const FetchOptions& options, FetchDone done, absl::Time start,
+                      IoScheduler* scheduler, ReadFor read_for);
+
   // options.needed_at: InfiniteFuture if nobody knows
   // misses: groups, ascending, at least one;  start: when the fetch began
   NvmeFetch(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -80,15 +79,12 @@ void PartialFetch::Read() {
     parts_left_ = parts.size();
   }
   for (const Part& part : parts) {
-    std::vector<uint32_t> all(part.end - part.begin);
-    std::iota(all.begin(), all.end(), 0);
-    std::make_shared<NvmeFetch>(
+    NvmeFetch::ReadAll(
         AsFetch(part),
         [self = shared_from_this(), part](const absl::Status& status) {
           self->OnPart(part, status);
         },
-        std::move(all), start_, context_.scheduler, ReadFor::kPart)
-        ->Start();
+        start_, context_.scheduler, ReadFor::kPart);
   }
 }
 
@@ -135,10 +131,7 @@ void PartialFetch::Answer() {
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(answered_, true)) return;
-    const CancelFlag* const cancelled = options_.cancelled;
-    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed) != 0) {
-      status_.Update(absl::CancelledError("the fetch was cancelled before all was read"));
-    }
+    status_.Update(ReadTerms(absl::InfiniteFuture(), options_.cancelled).Check());
     if (status_.ok()) absent = MarkAbsent();
     status = status_;
     warm_hits = warm_hits_;

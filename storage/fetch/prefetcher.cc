@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -91,13 +90,9 @@ void Prefetcher::Prefetch(const std::shared_ptr<TableVersion>& table,
       return;
     }
     table->prefetched().CountAccepted(hinted->groups());
-    std::vector<uint32_t> all(hinted->groups());
-    std::iota(all.begin(), all.end(), 0);
-    const FetchOptions fetch = hinted->AsFetch();
-    std::make_shared<NvmeFetch>(
-        fetch, [hinted](const absl::Status& status) { hinted->OnRead(status); }, std::move(all),
-        absl::Now(), scheduler_, ReadFor::kPrefetch)
-        ->Start();
+    NvmeFetch::ReadAll(
+        hinted->AsFetch(), [hinted](const absl::Status& status) { hinted->OnRead(status); },
+        absl::Now(), scheduler_, ReadFor::kPrefetch);
   }
 }
 

@@ -41,9 +41,8 @@ struct WorkerBenchOptions {
 //   device_bound_tokens_per_s                             the one over the other; absent if nothing
 //                                                         was read
 //   stall_us_by_layer                                     see WorkerResult
-//   device_burst_us                                       by the reads of a burst, of the bare
-//   device device_loss_fraction                                  what these alone would cost the
-//   fetches
+//   device_burst_us                                       of the bare device, by a burst's reads
+//   device_loss_fraction                                  what these alone would cost the fetches
 // the first ones and those by layer for gRPC as well, beginning with `grpc_`; and with find_max
 //   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory, to a tenth
 //   loss_by_load                                          of each number of sequences tried

@@ -2,7 +2,10 @@
 
 #include <csignal>
 #include <cstddef>
+#include <memory>
 #include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -16,6 +19,18 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
+
+// Null if that fails, which fails the running test. A table outlives its client.
+std::unique_ptr<Table> OpenDemo(const std::string& address) {
+  ClientOptions options;
+  options.address = address;
+  const auto client = Client::Connect(options);
+  EXPECT_TRUE(client.ok()) << client.status();
+  if (!client.ok()) return nullptr;
+  auto table = (*client)->OpenTable("demo/layer1");
+  EXPECT_TRUE(table.ok()) << table.status();
+  return table.ok() ? *std::move(table) : nullptr;
+}
 
 TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
   ImportDemo();
@@ -50,17 +65,13 @@ TEST_F(CtlTest, StatsCountsWhereGroupsCameFrom) {
 TEST_F(CtlTest, StatsTellWhetherRowsCameInTime) {
   ImportDemo();
   EXPECT_THAT(Run({"stats"}).out, Not(HasSubstr("in time")));
-  ClientOptions options;
-  options.address = address();
-  const auto client = Client::Connect(options);
-  ASSERT_TRUE(client.ok()) << client.status();
-  const auto table = (*client)->OpenTable("demo/layer1");
-  ASSERT_TRUE(table.ok()) << table.status();
+  const std::unique_ptr<Table> table = OpenDemo(address());
+  ASSERT_NE(table, nullptr);
   const std::vector<uint32_t> ids = {0, 1, 2, 3, 4, 5, 6, 7};
-  std::vector<std::byte> rows(ids.size() * (*table)->spec().row_bytes);
+  std::vector<std::byte> rows(ids.size() * table->spec().row_bytes);
   const absl::Time now = absl::Now();
   for (const absl::Time needed_at : {now + absl::Hours(1), now + absl::Hours(2), now}) {
-    ASSERT_TRUE((*table)->Fetch(ids, absl::MakeSpan(rows), {.needed_at = needed_at}).ok());
+    ASSERT_TRUE(table->Fetch(ids, absl::MakeSpan(rows), {.needed_at = needed_at}).ok());
   }
   const nlohmann::json stats = Run({"stats", "demo/layer1", "--json"}).json()["tables"][0];
   EXPECT_EQ(stats["fetches_on_time"], 2);
@@ -73,20 +84,16 @@ TEST_F(CtlTest, StatsTellOfHintsAndPartialAnswers) {
   ImportDemo();
   const std::string before = Run({"stats", "demo/layer1"}).out;
   EXPECT_THAT(before, AllOf(Not(HasSubstr("prefetched")), Not(HasSubstr("partial"))));
-  ClientOptions options;
-  options.address = address();
-  const auto client = Client::Connect(options);
-  ASSERT_TRUE(client.ok()) << client.status();
-  const auto table = (*client)->OpenTable("demo/layer1");
-  ASSERT_TRUE(table.ok()) << table.status();
-  ASSERT_TRUE((*table)->Prefetch({0, 1, 2, 3, 4, 5, 6, 7}).ok());
-  std::vector<std::byte> rows(8 * (*table)->spec().row_bytes);
+  const std::unique_ptr<Table> table = OpenDemo(address());
+  ASSERT_NE(table, nullptr);
+  ASSERT_TRUE(table->Prefetch({0, 1, 2, 3, 4, 5, 6, 7}).ok());
+  std::vector<std::byte> rows(8 * table->spec().row_bytes);
   std::vector<Tier> tiers(1);
   for (uint32_t first = 8; tiers[0] != Tier::kAbsent; first += 8) {  // until one is too late
     std::vector<uint32_t> ids(8);
     std::iota(ids.begin(), ids.end(), first);
     ASSERT_TRUE(
-        (*table)
+        table
             ->Fetch(ids, absl::MakeSpan(rows),
                     {.deadline = absl::Now(), .tiers = absl::MakeSpan(tiers), .partial = true})
             .ok());
