@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "storage/ram/group_hash.h"
@@ -12,6 +13,10 @@ namespace {
 
 // Memory is taken and given back by a huge page, or by a part of a budget too small for that.
 constexpr uint64_t kStepsPerBudget = 64;
+// Admitted under the lock at once: it takes some 100 us.
+constexpr size_t kGroupsOfATurn = 64;
+// A thread that waits for its turn wakes up sooner.
+constexpr int kMostYields = 1000;
 
 uint64_t SlotBytes(const TableSpec& spec) {
   const uint64_t bytes = spec.group_size * sizeof(RowId) + spec.group_bytes();
@@ -109,12 +114,23 @@ void GroupCache::Admit(absl::Span<const RowId> row_ids, const std::byte* rows,
   if (geometry_.max_slots == 0 || groups.empty()) return;
   assert((size_t{groups.back()} + 1) * group_size_ <= row_ids.size());
   Join();
-  uint64_t lacking_bytes;
-  {
+  uint64_t lacking_bytes = 0;
+  for (size_t at = 0; at < groups.size(); at += kGroupsOfATurn) {
+    if (at > 0) LetOthersAdmit();
+    waiting_to_admit_.fetch_add(1, std::memory_order_relaxed);
     absl::MutexLock lock(&mutex_);
-    lacking_bytes = AdmitLocked({row_ids.data(), rows}, groups).lacking_bytes;
+    waiting_to_admit_.fetch_sub(1, std::memory_order_relaxed);
+    const auto turn = AdmitLocked({row_ids.data(), rows}, groups.subspan(at, kGroupsOfATurn));
+    lacking_bytes = std::max(lacking_bytes, turn.lacking_bytes);
   }
   if (lacking_bytes > 0) shares_->Ask(this, lacking_bytes);
+}
+
+void GroupCache::LetOthersAdmit() const {
+  // A lock that is taken again at once would hardly ever be had by them.
+  for (int i = 0; i < kMostYields && waiting_to_admit_.load(std::memory_order_relaxed) > 0; ++i) {
+    std::this_thread::yield();
+  }
 }
 
 void GroupCache::TakePart() {

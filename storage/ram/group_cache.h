@@ -147,6 +147,8 @@ class GroupCache : public RamTier, private RamShare {
   // Remembers groups that are not brought in, and offers them to the tier below. Returns how many
   // are held after all.
   size_t Refuse(const Offer& offer, absl::Span<const uint32_t> groups) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Between the turns of a large admission, so that a small one need not wait for all of it.
+  void LetOthersAdmit() const ABSL_LOCKS_EXCLUDED(mutex_);
   Outcome AdmitLocked(const Offer& offer, absl::Span<const uint32_t> groups)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SetUpMetadata() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -209,7 +211,8 @@ class GroupCache : public RamTier, private RamShare {
   std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> skipped_{0};
   std::atomic<uint64_t> pin_changes_{0};
-  absl::Mutex mutex_;  // held by whoever changes the cache
+  std::atomic<uint32_t> waiting_to_admit_{0};  // threads
+  absl::Mutex mutex_;                          // held by whoever changes the cache
   // Pinned groups in memory that is given back once they have moved, ascending.
   std::vector<SlotId> moving_ ABSL_GUARDED_BY(mutex_);
 };
