@@ -2,6 +2,7 @@
 #ifndef ENGRAM_PROTO_RING_H_
 #define ENGRAM_PROTO_RING_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -39,6 +40,40 @@ inline bool SpinForPush(const Ring& ring, uint32_t taken, absl::Time deadline) {
     now = absl::Now();
   } while (now < end && now < deadline);
   return false;
+}
+
+// Whether a side that waits should spin: not where it did so in vain again and again, as between
+// the steps of a model or while NVMe is read, for on a busy host it takes the time of whoever is
+// waited for. Once in a while it tries again. For one thread at a time.
+class SpinHabit {
+ public:
+  static constexpr int kInVain = 2;    // spins, one after the other
+  static constexpr int kWithout = 15;  // waits after that
+
+  // Of the wait that begins.
+  bool ShouldSpin() {
+    if (without_ == 0) return true;
+    --without_;
+    return false;
+  }
+
+  // Whether a spin found a push.
+  void Note(bool found) {
+    in_vain_ = found ? 0 : std::min(in_vain_ + 1, kInVain);
+    without_ = in_vain_ == kInVain ? kWithout : 0;
+  }
+
+ private:
+  int in_vain_ = 0;
+  int without_ = 0;
+};
+
+// SpinForPush, if that is the habit.
+inline bool SpinForPush(const Ring& ring, uint32_t taken, absl::Time deadline, SpinHabit* habit) {
+  if (!habit->ShouldSpin()) return ring.count.load(std::memory_order_acquire) != taken;
+  const bool found = SpinForPush(ring, taken, deadline);
+  habit->Note(found);
+  return found;
 }
 
 // Pushes a slot, the *pushes-th, on a ring of `slots`. For one thread at a time.

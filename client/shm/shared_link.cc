@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/types/span.h"
-#include "proto/ring.h"
 
 namespace engram {
 namespace {
@@ -231,9 +230,9 @@ void SharedLink::Watch(absl::Time deadline) {
   }
 }
 
-bool SharedLink::AwaitCompletion(uint32_t taken, absl::Time deadline) const {
+bool SharedLink::AwaitCompletion(uint32_t taken, absl::Time deadline) {
   shm::Ring& ring = heap_->control().completed;
-  if (shm::SpinForPush(ring, taken, deadline)) {
+  if (shm::SpinForPush(ring, taken, deadline, &spin_habit_)) {
     return true;
   }
   bool connected = true;

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/shm/shared_heap.h"
+#include "proto/ring.h"
 #include "proto/shared_memory.h"
 
 namespace engram {
@@ -94,7 +95,7 @@ class SharedLink {
   void Free(Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for completions beyond number `taken`, or an interrupt. Returns false if the daemon hung
   // up.
-  bool AwaitCompletion(uint32_t taken, absl::Time deadline) const;
+  bool AwaitCompletion(uint32_t taken, absl::Time deadline);
   void Watch(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RingDoorbell() const;
   // Returns false if the daemon hung up.
@@ -104,6 +105,7 @@ class SharedLink {
   const int interrupts_;  // an eventfd that wakes who watches
   const std::shared_ptr<SharedHeap> heap_;
   const absl::Duration patience_;
+  shm::SpinHabit spin_habit_;  // of whoever watches
 
   mutable absl::Mutex mutex_;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "proto/ring.h"
 
 namespace engram::server {
 namespace {
@@ -143,7 +142,7 @@ bool Attachment::AwaitSubmission(uint32_t taken) {
   }
   shm::Ring& ring = region_.control().submitted;
   region_.control().awake.fetch_add(1, std::memory_order_relaxed);
-  if (shm::SpinForPush(ring, taken, absl::InfiniteFuture())) {
+  if (shm::SpinForPush(ring, taken, absl::InfiniteFuture(), &spin_habit_)) {
     return true;
   }
   ring.asleep.store(1);

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "proto/ring.h"
 #include "proto/shared_memory.h"
 #include "server/fetch_handler.h"
 #include "server/shm/region.h"
@@ -58,6 +59,7 @@ class Attachment {
   FetchHandler* const handler_;
   std::array<Fetch, shm::kMaxSlots> fetches_;  // by slot
   std::atomic<bool> stopping_{false};
+  shm::SpinHabit spin_habit_;  // of the thread that serves
 
   absl::Mutex mutex_;
   uint32_t completed_ ABSL_GUARDED_BY(mutex_) = 0;  // pushes
