@@ -1,7 +1,9 @@
 #include "tests/bench/device_bursts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,23 @@ namespace {
 
 constexpr int kBurstsOfEachSize = 100;
 constexpr absl::Duration kRest = absl::Milliseconds(5);
+constexpr int kBurstsBesideLoad = 500;
+constexpr absl::Duration kStep = absl::Milliseconds(10);
+
+absl::StatusOr<double> P99OfBursts(Raw* raw, size_t size) {
+  std::vector<double> us;
+  absl::Time next = absl::Now();
+  for (int i = 0; i < kBurstsBesideLoad; ++i) {
+    absl::SleepFor(next - absl::Now());
+    next += kStep;
+    const absl::Time start = absl::Now();
+    if (absl::Status status = raw->Read(size); !status.ok()) return status;
+    us.push_back(absl::ToDoubleMicroseconds(absl::Now() - start));
+  }
+  const auto p99 = us.begin() + kBurstsBesideLoad * 99 / 100;
+  std::nth_element(us.begin(), p99, us.end());
+  return *p99;
+}
 
 }  // namespace
 
@@ -35,6 +54,35 @@ absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<cons
   std::map<size_t, double> us;
   for (auto& [size, bursts] : times) us[size] = Median(std::move(bursts));
   return BurstTimes(std::move(us));
+}
+
+absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_t size) {
+  constexpr size_t kReadsOfALook = 2000;
+  Raw raw(static_cast<int>(size));
+  Raw load(kLoadReads);
+  absl::Status status = raw.Open(dir);
+  if (status.ok()) status = load.Open(dir);
+  if (!status.ok()) return status;
+  const auto idle = P99OfBursts(&raw, size);
+  if (!idle.ok()) return idle.status();
+  std::atomic<bool> done{false};
+  uint64_t reads = 0;
+  absl::Status load_status;
+  const absl::Time start = absl::Now();
+  std::thread thread([&] {
+    for (; load_status.ok() && !done.load(); reads += kReadsOfALook) {
+      load_status = load.Read(kReadsOfALook);
+    }
+  });
+  const auto loaded = P99OfBursts(&raw, size);
+  done.store(true);
+  thread.join();
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  if (!loaded.ok()) return loaded.status();
+  if (!load_status.ok()) return load_status;
+  return BurstsBesideLoad{.idle_p99_us = *idle,
+                          .loaded_p99_us = *loaded,
+                          .load_reads_per_s = static_cast<double>(reads) / seconds};
 }
 
 }  // namespace engram::bench

@@ -16,6 +16,18 @@ namespace engram::bench {
 // paced worker's steps. Errors as Raw.
 absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<const size_t> sizes);
 
+// Bursts of `size` reads, as a paced worker's, while the device is idle and while it is kept busy.
+struct BurstsBesideLoad {
+  double idle_p99_us = 0;
+  double loaded_p99_us = 0;
+  double load_reads_per_s = 0;
+};
+
+// The load is another thread that keeps kLoadReads reads in flight. Takes ten seconds. Errors as
+// Raw.
+inline constexpr int kLoadReads = 24;
+absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_t size);
+
 }  // namespace engram::bench
 
 #endif  // ENGRAM_TESTS_BENCH_DEVICE_BURSTS_H_

@@ -37,6 +37,7 @@ SETTINGS = {
     "warm_share": lambda value: f"warm {value:.3g}",
     "of_ngrams": lambda value: "of n-grams" if value else "of the table",
     "windows": lambda value: "windows" if value else "no windows",
+    "lookahead": lambda value: f"announced {value} ahead" if value else "not announced",
     "rebalance": lambda value: "rebalanced" if value else "not rebalanced",
     "daemon_flags": " ".join,
 }

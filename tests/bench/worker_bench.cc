@@ -309,6 +309,11 @@ absl::Status WorkerBench::AddPrefill(nlohmann::json* json) {
   (*json)["prefill_of_device"] = reads / absl::ToDoubleSeconds(*time) / device;
   (*json)["prefill_decode_stall_p99_us"] = shm_.result.StallP99Us();
   (*json)["prefill_decode_stall_us_by_layer"] = shm_.result.StallByLayer(Layers());
+  const auto bare = MeasureBesideLoad(dir_->Path("store/db"), hasher_->ids_per_position());
+  if (!bare.ok()) return bare.status();
+  (*json)["device_idle_burst_p99_us"] = bare->idle_p99_us;
+  (*json)["device_loaded_burst_p99_us"] = bare->loaded_p99_us;
+  (*json)["device_load_reads_per_s"] = bare->load_reads_per_s;
   return absl::OkStatus();
 }
 

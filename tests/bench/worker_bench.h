@@ -50,6 +50,9 @@ struct WorkerBenchOptions {
 //   prefill_tokens_per_s, prefill_reads_per_token         of the decoding, too
 //   prefill_of_device                                     reads a second, of the bare device's
 //   prefill_decode_stall_p99_us, prefill_decode_stall_us_by_layer   of the worker meanwhile
+//   device_idle_burst_p99_us, device_loaded_burst_p99_us, device_load_reads_per_s
+//                                                         of the bare device, for the reads of one
+//                                                         token and layer: see BurstsBesideLoad
 // Errors: of whatever failed; INVALID_ARGUMENT for options out of range.
 absl::StatusOr<nlohmann::json> RunWorkerBench(const WorkerBenchOptions& options);
 
