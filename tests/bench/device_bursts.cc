@@ -59,10 +59,7 @@ absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<cons
 absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_t size) {
   constexpr size_t kReadsOfALook = 2000;
   Raw raw(static_cast<int>(size));
-  Raw load(kLoadReads);
-  absl::Status status = raw.Open(dir);
-  if (status.ok()) status = load.Open(dir);
-  if (!status.ok()) return status;
+  if (absl::Status status = raw.Open(dir); !status.ok()) return status;
   const auto idle = P99OfBursts(&raw, size);
   if (!idle.ok()) return idle.status();
   std::atomic<bool> done{false};
@@ -70,6 +67,8 @@ absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_
   absl::Status load_status;
   const absl::Time start = absl::Now();
   std::thread thread([&] {
+    Raw load(kLoadReads);  // whose reads are for the thread that opens it
+    load_status = load.Open(dir);
     for (; load_status.ok() && !done.load(); reads += kReadsOfALook) {
       load_status = load.Read(kReadsOfALook);
     }

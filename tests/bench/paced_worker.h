@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <random>
 #include <vector>
 
@@ -32,7 +33,8 @@ struct WorkerPlan {
   uint32_t layers = 40;                          // in equal parts of it
   bool partial = false;  // where a layer begins, do without the rows that are not there
   // Each sequence that decodes announces its token so many steps ahead, as drafts of which this
-  // part is right. 0: not at all.
+  // part is right; and what one needs first that waits for its turn is announced a step ahead. 0:
+  // nothing is.
   uint32_t lookahead = 0;
   double draft_accuracy = 1;
 
@@ -110,8 +112,13 @@ class PacedWorker {
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
-  // Announces drafts: `sequences_` stand after the step's tokens.
+  // Announces what comes `lookahead` steps after the step, drafts and prompts: `sequences_` stand
+  // after its tokens.
   absl::Status Announce(absl::Span<const Source> sources);
+  absl::Status AddDraft(const Sequence& sequence);
+  absl::Status AddPrompt(const Sequence& sequence);
+  // What a text needs from its token number `from` on.
+  absl::Status AddToHints(absl::Span<const uint32_t> text, NgramHistory history, size_t from);
   PacedFetch FetchOf(size_t layer, absl::Duration stall) const;
 
   const NgramHasher& hasher_;
@@ -121,11 +128,13 @@ class PacedWorker {
   NgramHistory warm_history_;
   uint32_t begun_ = 0;  // sequences
   std::vector<Sequence> sequences_;
+  std::deque<Sequence> waiting_;  // whose prompts were announced
   NgramBatch batch_;
   NgramBatch drafts_;
   std::mt19937 random_;
   NgramBatch unused_;
   std::vector<uint32_t> row_ids_;
+  std::vector<std::vector<uint32_t>> hints_;  // [layers]: row ids to be announced
   // [layers]: of the step under way
   std::vector<std::vector<Ticket>> tickets_;
   std::vector<std::vector<Tier>> tiers_;  // [layers][groups]

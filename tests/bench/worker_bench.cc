@@ -65,12 +65,18 @@ class WorkerBench {
   absl::StatusOr<std::vector<std::string>> DaemonFlags() const;
   absl::Status StartDaemon(const std::string& checkpoint);
   absl::Status Connect(uint64_t shared_memory_bytes, size_t most_rows, Way* way);
-  absl::Status MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways);
+  // Returns the NVMe reads that they took.
+  absl::StatusOr<uint64_t> MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways);
   absl::Status WarmUp();
   double LossOf(const Way& way) const { return way.result.LossAgainst(baseline_.result); }
   std::vector<WorkerLayer> Layers() const;
   absl::Status AddDevice(nlohmann::json* json);
-  absl::StatusOr<double> LossWith(uint32_t sequences);
+  // By shared memory.
+  struct Load {
+    double loss;
+    double reads_per_token;
+  };
+  absl::StatusOr<Load> RunWith(uint32_t sequences);
   absl::Status AddMax(nlohmann::json* json);
   absl::Status AddPrefill(nlohmann::json* json);
   void AddWay(const std::string& prefix, const Way& way, nlohmann::json* json) const;
@@ -202,7 +208,10 @@ absl::Status WorkerBench::WarmUp() {
   return status;
 }
 
-absl::Status WorkerBench::MeasureRounds(uint32_t sequences, absl::Span<Way* const> ways) {
+absl::StatusOr<uint64_t> WorkerBench::MeasureRounds(uint32_t sequences,
+                                                    absl::Span<Way* const> ways) {
+  const auto before = daemon_->NvmeReads();
+  if (!before.ok()) return before.status();
   worker_->SetSequences(sequences);
   for (Way* way : ways) way->result = {};
   for (int round = 0; round < options_.rounds; ++round) {
@@ -212,7 +221,9 @@ absl::Status WorkerBench::MeasureRounds(uint32_t sequences, absl::Span<Way* cons
       way->result.Add(*run, options_.steps);
     }
   }
-  return absl::OkStatus();
+  const auto after = daemon_->NvmeReads();
+  if (!after.ok()) return after.status();
+  return *after - *before;
 }
 
 void WorkerBench::AddWay(const std::string& prefix, const Way& way, nlohmann::json* json) const {
@@ -245,29 +256,33 @@ absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> WorkerBench::LossWith(uint32_t sequences) {
-  const absl::Status status = MeasureRounds(sequences, {&baseline_, &shm_});
-  if (!status.ok()) return status;
-  return LossOf(shm_);
+absl::StatusOr<WorkerBench::Load> WorkerBench::RunWith(uint32_t sequences) {
+  const auto reads = MeasureRounds(sequences, {&baseline_, &shm_});
+  if (!reads.ok()) return reads.status();
+  const auto tokens = static_cast<double>(shm_.result.tokens());
+  return Load{.loss = LossOf(shm_), .reads_per_token = static_cast<double>(*reads) / tokens};
 }
 
 // Half as many sequences more each time; then what is between the last two, by halves.
 absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   double most_tokens = 0;
+  double reads_per_s = 0;
   uint32_t most = 0;
   uint32_t too_many = options_.plan.step_tokens + 1;
   for (uint32_t n = options_.plan.sequences; n < too_many && n > most;) {
-    const auto loss = LossWith(n);
-    if (!loss.ok()) return loss.status();
+    const auto load = RunWith(n);
+    if (!load.ok()) return load.status();
     (*json)["loss_by_load"].push_back(
         {{"sequences", n},
          {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())},
-         {"loss_fraction", *loss}});
-    if (*loss > kTolerableLoss) {
+         {"loss_fraction", load->loss},
+         {"nvme_reads_per_token", load->reads_per_token}});
+    if (load->loss > kTolerableLoss) {
       too_many = n;
     } else {
       most_tokens = Median(shm_.result.tokens_per_s());
       most = n;
+      reads_per_s = most_tokens * load->reads_per_token;
     }
     const bool is_bounded = too_many <= options_.plan.step_tokens;
     if (is_bounded && too_many - most <= most / 10 + 1) break;
@@ -275,6 +290,8 @@ absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   }
   (*json)["max_tokens_per_s_at_1pct_loss"] = most_tokens;
   (*json)["max_sequences"] = most;
+  const double device = (*json)["device_reads_per_s"];
+  if (reads_per_s > 0) (*json)["max_of_device_bound"] = reads_per_s / device;
   return absl::OkStatus();
 }
 
@@ -318,12 +335,8 @@ absl::Status WorkerBench::AddPrefill(nlohmann::json* json) {
 }
 
 absl::StatusOr<nlohmann::json> WorkerBench::Run() {
-  const absl::StatusOr<uint64_t> before = daemon_->NvmeReads();
-  if (!before.ok()) return before.status();
-  absl::Status status = MeasureRounds(options_.plan.sequences, {&baseline_, &shm_, &grpc_});
-  if (!status.ok()) return status;
-  const absl::StatusOr<uint64_t> after = daemon_->NvmeReads();
-  if (!after.ok()) return after.status();
+  const auto reads = MeasureRounds(options_.plan.sequences, {&baseline_, &shm_, &grpc_});
+  if (!reads.ok()) return reads.status();
   nlohmann::json json = {{"table_bytes", options_.table_bytes},
                          {"ram_share", options_.ram_share},
                          {"warm_share", options_.warm_share},
@@ -346,9 +359,9 @@ absl::StatusOr<nlohmann::json> WorkerBench::Run() {
                          {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())}};
   AddWay("", shm_, &json);
   AddWay("grpc_", grpc_, &json);
-  json["nvme_reads_per_token"] = static_cast<double>(*after - *before) /
+  json["nvme_reads_per_token"] = static_cast<double>(*reads) /
                                  static_cast<double>(shm_.result.tokens() + grpc_.result.tokens());
-  status = AddDevice(&json);
+  absl::Status status = AddDevice(&json);
   if (status.ok() && options_.prefill_tokens > 0) status = AddPrefill(&json);
   if (status.ok() && options_.find_max) status = AddMax(&json);
   if (!status.ok()) return status;
