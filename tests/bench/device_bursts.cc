@@ -19,7 +19,8 @@ namespace {
 constexpr int kBurstsOfEachSize = 100;
 constexpr absl::Duration kRest = absl::Milliseconds(5);
 constexpr int kBurstsBesideLoad = 500;
-constexpr absl::Duration kStep = absl::Milliseconds(10);
+// Not in step with whatever happens to a device every ten milliseconds.
+constexpr absl::Duration kStep = absl::Microseconds(7300);
 
 absl::StatusOr<double> P99OfBursts(Raw* raw, size_t size) {
   std::vector<double> us;

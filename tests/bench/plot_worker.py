@@ -121,7 +121,8 @@ class Panel:
             yield (f'<line x1="{self.x(x):.1f}" x2="{self.x(x):.1f}" y1="{HEIGHT - BOTTOM}" '
                    f'y2="{HEIGHT - BOTTOM + 4}" stroke="#000"/>')
         for x in self.labelled():
-            yield self.text(self.x(x), HEIGHT - BOTTOM + 18, f"{x:,.3g}" if x < 1 else f"{x:,.0f}")
+            rounded = float(f"{x:.3g}")
+            yield self.text(self.x(x), HEIGHT - BOTTOM + 18, f"{rounded:,.12g}")
 
     def labelled(self):
         """The values of x whose labels do not touch one another."""
