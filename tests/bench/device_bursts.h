@@ -23,7 +23,7 @@ struct BurstsBesideLoad {
   double load_reads_per_s = 0;
 };
 
-// The load is another thread that keeps kLoadReads reads in flight. Takes some eight seconds. Errors as
+// The load is another thread with kLoadReads reads in flight. Takes some eight seconds. Errors as
 // Raw.
 inline constexpr int kLoadReads = 24;
 absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_t size);
