@@ -261,7 +261,9 @@ TEST_P(TieredStoreRandomTest, EveryFetchMatchesTheOracle) {
       "tiers\n",
       imports_.load(), drops_.load(), groups_.load(), ram_groups_.load(), absent_.load(),
       warmed_up_.load(), warm_versions_.size());
-  EXPECT_GT(warmed_up_, 0U);
+  if (!kSanitized) {  // few operations need not come to one that brings any
+    EXPECT_GT(warmed_up_, 0U);
+  }
   EXPECT_FALSE(warm_versions_.empty());
   EXPECT_GT(groups_, kOperations / 2);
   EXPECT_GT(ram_groups_, 0U);
