@@ -32,9 +32,7 @@ absl::StatusOr<double> P99OfBursts(Raw* raw, size_t size) {
     if (absl::Status status = raw->Read(size); !status.ok()) return status;
     us.push_back(absl::ToDoubleMicroseconds(absl::Now() - start));
   }
-  const auto p99 = us.begin() + kBurstsBesideLoad * 99 / 100;
-  std::nth_element(us.begin(), p99, us.end());
-  return *p99;
+  return Quantile(std::move(us), 0.99);
 }
 
 }  // namespace

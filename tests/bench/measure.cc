@@ -17,11 +17,15 @@
 
 namespace engram::bench {
 
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+double Quantile(std::vector<double> values, double part) {
+  if (values.empty()) return 0;
+  const auto at =
+      values.begin() + static_cast<ptrdiff_t>(static_cast<double>(values.size()) * part);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
 }
+
+double Median(std::vector<double> values) { return Quantile(std::move(values), 0.5); }
 
 double MedianRatio(const std::vector<double>& over, const std::vector<double>& under) {
   std::vector<double> ratios;

@@ -18,6 +18,9 @@ namespace engram::bench {
 // Fewer rounds make no median.
 inline constexpr int kMinRounds = 5;
 
+// What `part` of the values, below 1, are below; of no values, 0.
+double Quantile(std::vector<double> values, double part);
+
 // The upper one of an even number of values; at least one.
 double Median(std::vector<double> values);
 

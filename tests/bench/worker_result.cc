@@ -14,15 +14,6 @@
 namespace engram::bench {
 namespace {
 
-// What `part` of the values are below; of no values, 0.
-double Quantile(std::vector<double> values, double part) {
-  if (values.empty()) return 0;
-  const auto at =
-      values.begin() + static_cast<ptrdiff_t>(static_cast<double>(values.size()) * part);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
-
 std::vector<double> StallsOf(const std::vector<PacedFetch>& fetches) {
   std::vector<double> stalls;
   stalls.reserve(fetches.size());

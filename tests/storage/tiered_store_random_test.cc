@@ -246,6 +246,7 @@ TEST_P(TieredStoreRandomTest, EveryFetchMatchesTheOracle) {
     ImportOne(store.get(), table, &random);
     ASSERT_TRUE(store->Publish(NameOf(table), 1).ok());
   }
+  WarmUpSome(store.get(), 0, &random);  // where operations are few, none of them need bring any
   std::thread watcher([&] { WatchBudgets(store.get()); });
   {
     std::vector<std::jthread> threads;
@@ -261,9 +262,7 @@ TEST_P(TieredStoreRandomTest, EveryFetchMatchesTheOracle) {
       "tiers\n",
       imports_.load(), drops_.load(), groups_.load(), ram_groups_.load(), absent_.load(),
       warmed_up_.load(), warm_versions_.size());
-  if (!kSanitized) {  // few operations need not come to one that brings any
-    EXPECT_GT(warmed_up_, 0U);
-  }
+  EXPECT_GT(warmed_up_, 0U);
   EXPECT_FALSE(warm_versions_.empty());
   EXPECT_GT(groups_, kOperations / 2);
   EXPECT_GT(ram_groups_, 0U);
