@@ -2,18 +2,32 @@
 
 #include <iterator>
 
+#include "tests/bench/measure.h"
+
 namespace engram::bench {
 
-double BurstTimes::UsFor(size_t reads) const {
+BurstTimes::Round BurstTimes::Medians() const {
+  std::map<size_t, std::vector<double>> times;
+  for (const Round& round : rounds_) {
+    for (const auto& [size, us] : round) times[size].push_back(us);
+  }
+  Round medians;
+  for (auto& [size, us] : times) medians[size] = Median(std::move(us));
+  return medians;
+}
+
+double BurstTimes::UsFor(size_t reads, size_t round) const {
   if (reads == 0) return 0;
-  auto above = us_.lower_bound(reads);
-  if (above == us_.begin()) return above->second;
-  if (above == us_.end()) above = std::prev(above);  // beyond, on the last line
+  const Round& times = rounds_[round];
+  const auto above = times.lower_bound(reads);
+  if (above == times.begin()) return above->second;
+  const auto [less, less_us] = *std::prev(above);
+  if (above == times.end()) {
+    return less_us * static_cast<double>(reads) / static_cast<double>(less);
+  }
   const auto [size, us] = *above;
-  const auto [less, less_us] =
-      above == us_.begin() ? std::pair<const size_t, double>{0, 0} : *std::prev(above);
-  return us + (us - less_us) / static_cast<double>(size - less) *
-                  (static_cast<double>(reads) - static_cast<double>(size));
+  return less_us +
+         (us - less_us) / static_cast<double>(size - less) * static_cast<double>(reads - less);
 }
 
 }  // namespace engram::bench

@@ -5,22 +5,30 @@
 #include <cstddef>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace engram::bench {
 
 class BurstTimes {
  public:
-  // us: microseconds by the number of reads, of one size or more
-  explicit BurstTimes(std::map<size_t, double> us) : us_(std::move(us)) {}
+  // Microseconds by the number of reads, of one size or more.
+  using Round = std::map<size_t, double>;
 
-  const std::map<size_t, double>& us() const { return us_; }
+  // One round or more, all of the same sizes.
+  explicit BurstTimes(std::vector<Round> rounds) : rounds_(std::move(rounds)) {}
 
-  // The same for any number of reads, on straight lines through those that are known; fewer than
-  // the fewest of them take as long as these, and none no time.
-  double UsFor(size_t reads) const;
+  size_t rounds() const { return rounds_.size(); }
+
+  // The medians of all rounds.
+  Round Medians() const;
+
+  // What a burst of any size took in a round: on straight lines between the sizes that were
+  // measured. Fewer reads than the fewest take as long as these, more than the most in proportion,
+  // and none no time.
+  double UsFor(size_t reads, size_t round) const;
 
  private:
-  std::map<size_t, double> us_;
+  std::vector<Round> rounds_;
 };
 
 }  // namespace engram::bench

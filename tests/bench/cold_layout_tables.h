@@ -75,7 +75,7 @@ class Raw {
   std::unique_ptr<storage::ReadEngine> engine_;
   std::unique_ptr<storage::ReadQueue> queue_;
   storage::AlignedBuffer buffer_ = storage::NewAlignedBuffer(static_cast<size_t>(depth_) * kBlock);
-  std::mt19937_64 random_{7};
+  std::mt19937_64 random_{std::random_device()()};  // no two read the same blocks
 };
 
 }  // namespace engram::bench

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -41,18 +40,31 @@ absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<cons
   Raw raw(static_cast<int>(*std::max_element(sizes.begin(), sizes.end())));
   absl::Status status = raw.Open(dir);
   if (!status.ok()) return status;
-  std::map<size_t, std::vector<double>> times;
-  for (int i = 0; i < kBurstsOfEachSize; ++i) {
+  std::vector<BurstTimes::Round> rounds(kBurstsOfEachSize);
+  for (BurstTimes::Round& round : rounds) {
     for (const size_t size : sizes) {
       absl::SleepFor(kRest);
       const absl::Time start = absl::Now();
       if (status = raw.Read(size); !status.ok()) return status;
-      times[size].push_back(absl::ToDoubleMicroseconds(absl::Now() - start));
+      round[size] = absl::ToDoubleMicroseconds(absl::Now() - start);
     }
   }
-  std::map<size_t, double> us;
-  for (auto& [size, bursts] : times) us[size] = Median(std::move(bursts));
-  return BurstTimes(std::move(us));
+  return BurstTimes(std::move(rounds));
+}
+
+absl::StatusOr<double> MeasureReadsPerS(const std::string& dir) {
+  constexpr int kDepth = 128;
+  constexpr size_t kReads = 20'000;  // some 0.2 s
+  Raw raw(kDepth);
+  absl::Status status = raw.Open(dir);
+  std::vector<double> reads_per_s;
+  for (int round = 0; round < kMinRounds && status.ok(); ++round) {
+    const absl::Time start = absl::Now();
+    status = raw.Read(kReads);
+    reads_per_s.push_back(kReads / absl::ToDoubleSeconds(absl::Now() - start));
+  }
+  if (!status.ok()) return status;
+  return Median(std::move(reads_per_s));
 }
 
 absl::StatusOr<BurstsBesideLoad> MeasureBesideLoad(const std::string& dir, size_t size) {

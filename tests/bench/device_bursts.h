@@ -1,4 +1,4 @@
-// How long the bare device takes for a few reads at once.
+// What the bare device takes for a few reads at once, and for many.
 #ifndef ENGRAM_TESTS_BENCH_DEVICE_BURSTS_H_
 #define ENGRAM_TESTS_BENCH_DEVICE_BURSTS_H_
 
@@ -11,10 +11,14 @@
 
 namespace engram::bench {
 
-// Reads random blocks of the SST files in a directory, in bursts of each of the sizes by turns, and
-// returns their medians. Before each burst the device and the thread rest, as they do between a
+// Reads random blocks of the SST files in a directory, in bursts of each of the sizes by
+// turns. Before each burst the device and the thread rest, as they do between a
 // paced worker's steps. Errors as Raw.
 absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<const size_t> sizes);
+
+// Random reads of such blocks, 128 in flight: the median of some samples, which take a second in
+// all. Errors as Raw.
+absl::StatusOr<double> MeasureReadsPerS(const std::string& dir);
 
 // Bursts of `size` reads, as a paced worker's, while the device is idle and while it is kept busy.
 struct BurstsBesideLoad {

@@ -17,13 +17,11 @@ void MakeSleepsExact() { prctl(PR_SET_TIMERSLACK, 1); }
 // Before a layer begins, a partial answer has to be on its way.
 constexpr absl::Duration kAnswerTime = absl::Microseconds(100);
 
-void SleepUntil(absl::Time time) { absl::SleepFor(time - absl::Now()); }
-
-// As an engine sees its GPU end a step: at once. Whoever sleeps wakes up some 90 us late, and
-// sooner on a machine that is not idle, which a loop with fetches would gain by.
+// As an engine sees its GPU come to a layer or end a step: at once. Whoever sleeps wakes up some 90
+// us late, and sooner on a machine that is not idle, which a loop with fetches would gain by.
 void WatchUntil(absl::Time time) {
   constexpr absl::Duration kMostOversleep = absl::Microseconds(200);
-  SleepUntil(time - kMostOversleep);
+  absl::SleepFor(time - kMostOversleep - absl::Now());
   while (absl::Now() < time) {
   }
 }
@@ -147,11 +145,11 @@ absl::Status PacedWorker::AddToHints(absl::Span<const uint32_t> text, NgramHisto
   return status;
 }
 
-absl::Status PacedWorker::AddDraft(const Sequence& sequence) {
-  std::vector<uint32_t> text(sequence.text.begin(), sequence.text.begin() + plan_.lookahead);
+absl::Status PacedWorker::AddDraft(const Sequence& sequence, uint32_t ahead) {
+  std::vector<uint32_t> text(sequence.text.begin(), sequence.text.begin() + ahead);
   const bool right = std::uniform_real_distribution<double>()(random_) < plan_.draft_accuracy;
   if (!right) text.back() = trace_.tokens[random_() % trace_.tokens.size()];
-  return AddToHints(text, sequence.history, plan_.lookahead - 1);
+  return AddToHints(text, sequence.history, ahead - 1);
 }
 
 absl::Status PacedWorker::AddPrompt(const Sequence& sequence) {
@@ -163,7 +161,7 @@ absl::Status PacedWorker::AddPrompt(const Sequence& sequence) {
                     /*from=*/0);
 }
 
-absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
+absl::Status PacedWorker::Announce(absl::Span<const Source> sources, uint32_t ahead) {
   hints_.assign(sources.size(), {});
   size_t ended = 0;
   absl::Status status;
@@ -171,8 +169,8 @@ absl::Status PacedWorker::Announce(absl::Span<const Source> sources) {
     if (sequence.text.empty()) {
       if (waiting_.size() == ended) waiting_.push_back(NextSequence());
       status.Update(AddPrompt(waiting_[ended++]));
-    } else if (sequence.prompt_left == 0 && sequence.text.size() >= plan_.lookahead) {
-      status.Update(AddDraft(sequence));
+    } else if (sequence.prompt_left == 0 && sequence.text.size() >= ahead) {
+      status.Update(AddDraft(sequence, ahead));
     }
   }
   for (size_t layer = 0; layer < sources.size() && status.ok(); ++layer) {
@@ -214,10 +212,10 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
     if (!status.ok()) return status;
   }
   if (!sources.empty() && plan_.lookahead > 0) {
-    if (absl::Status status = Announce(sources); !status.ok()) return status;
+    if (absl::Status status = Announce(sources, plan_.lookahead); !status.ok()) return status;
   }
   for (size_t layer = 0; layer < sources.size(); ++layer) {
-    SleepUntil(begins(layer));
+    WatchUntil(begins(layer));
     const bool late = !std::all_of(tickets_[layer].begin(), tickets_[layer].end(),
                                    [](const Ticket& ticket) { return ticket.done(); });
     if (absl::Status status = Collect(layer); !status.ok()) return status;
@@ -233,8 +231,9 @@ absl::StatusOr<PacedRun> PacedWorker::Run(absl::Span<const Source> sources, int 
   MakeSleepsExact();
   PacedRun run;
   run.fetches.resize(sources.size());
-  if (!sources.empty() && plan_.lookahead > 0) {  // as the step before would have
-    if (absl::Status status = Announce(sources); !status.ok()) return status;
+  const uint32_t announced = sources.empty() ? 0 : plan_.lookahead;
+  for (uint32_t ahead = 1; ahead <= announced; ++ahead) {  // as the steps before would have
+    if (absl::Status status = Announce(sources, ahead); !status.ok()) return status;
     absl::SleepFor(plan_.step);
   }
   const absl::Time start = absl::Now();

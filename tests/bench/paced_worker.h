@@ -112,10 +112,10 @@ class PacedWorker {
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
-  // Announces what comes `lookahead` steps after the step, drafts and prompts: `sequences_` stand
-  // after its tokens.
-  absl::Status Announce(absl::Span<const Source> sources);
-  absl::Status AddDraft(const Sequence& sequence);
+  // Announces the drafts of `ahead` steps after the step, and the prompts of the next one:
+  // `sequences_` stand after its tokens.
+  absl::Status Announce(absl::Span<const Source> sources, uint32_t ahead);
+  absl::Status AddDraft(const Sequence& sequence, uint32_t ahead);
   absl::Status AddPrompt(const Sequence& sequence);
   // What a text needs from its token number `from` on.
   absl::Status AddToHints(absl::Span<const uint32_t> text, NgramHistory history, size_t from);

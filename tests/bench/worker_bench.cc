@@ -17,7 +17,6 @@
 #include "client/hash/ngram_hasher.h"
 #include "client/hash/trace.h"
 #include "tests/bench/bench_daemon.h"
-#include "tests/bench/cold_layout_tables.h"
 #include "tests/bench/device_bursts.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/prefill_load.h"
@@ -75,6 +74,7 @@ class WorkerBench {
   struct Load {
     double loss;
     double reads_per_token;
+    double of_device;  // its reads, of what the bare device makes in that time
   };
   absl::StatusOr<Load> RunWith(uint32_t sequences);
   absl::Status AddMax(nlohmann::json* json);
@@ -236,20 +236,14 @@ void WorkerBench::AddWay(const std::string& prefix, const Way& way, nlohmann::js
 }
 
 absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
-  constexpr int kDepth = 128;
-  constexpr size_t kReads = 20'000;
-  Raw raw(kDepth);
-  absl::Status status = raw.Open(dir_->Path("store/db"));
-  const absl::Time start = absl::Now();
-  if (status.ok()) status = raw.Read(kReads);
-  if (!status.ok()) return status;
-  const double reads_per_s = kReads / absl::ToDoubleSeconds(absl::Now() - start);
-  (*json)["device_reads_per_s"] = reads_per_s;
+  const auto reads_per_s = MeasureReadsPerS(dir_->Path("store/db"));
+  if (!reads_per_s.ok()) return reads_per_s.status();
+  (*json)["device_reads_per_s"] = *reads_per_s;
   const double per_token = (*json)["nvme_reads_per_token"];
-  if (per_token > 0) (*json)["device_bound_tokens_per_s"] = reads_per_s / per_token;
+  if (per_token > 0) (*json)["device_bound_tokens_per_s"] = *reads_per_s / per_token;
   const auto bursts = MeasureBursts(dir_->Path("store/db"), kBursts);
   if (!bursts.ok()) return bursts.status();
-  for (const auto& [size, us] : bursts->us()) {
+  for (const auto& [size, us] : bursts->Medians()) {
     (*json)["device_burst_us"][absl::StrCat(size)] = us;
   }
   (*json)["device_loss_fraction"] = shm_.result.DeviceLoss(Layers(), *bursts, options_.plan.step);
@@ -259,14 +253,18 @@ absl::Status WorkerBench::AddDevice(nlohmann::json* json) {
 absl::StatusOr<WorkerBench::Load> WorkerBench::RunWith(uint32_t sequences) {
   const auto reads = MeasureRounds(sequences, {&baseline_, &shm_});
   if (!reads.ok()) return reads.status();
-  const auto tokens = static_cast<double>(shm_.result.tokens());
-  return Load{.loss = LossOf(shm_), .reads_per_token = static_cast<double>(*reads) / tokens};
+  const auto device = MeasureReadsPerS(dir_->Path("store/db"));
+  if (!device.ok()) return device.status();
+  const double per_token = static_cast<double>(*reads) / static_cast<double>(shm_.result.tokens());
+  return Load{.loss = LossOf(shm_),
+              .reads_per_token = per_token,
+              .of_device = Median(shm_.result.tokens_per_s()) * per_token / *device};
 }
 
 // Half as many sequences more each time; then what is between the last two, by halves.
 absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   double most_tokens = 0;
-  double reads_per_s = 0;
+  double of_device = 0;
   uint32_t most = 0;
   uint32_t too_many = options_.plan.step_tokens + 1;
   for (uint32_t n = options_.plan.sequences; n < too_many && n > most;) {
@@ -276,13 +274,14 @@ absl::Status WorkerBench::AddMax(nlohmann::json* json) {
         {{"sequences", n},
          {"baseline_tokens_per_s", Median(baseline_.result.tokens_per_s())},
          {"loss_fraction", load->loss},
-         {"nvme_reads_per_token", load->reads_per_token}});
+         {"nvme_reads_per_token", load->reads_per_token},
+         {"of_device", load->of_device}});
     if (load->loss > kTolerableLoss) {
       too_many = n;
     } else {
       most_tokens = Median(shm_.result.tokens_per_s());
       most = n;
-      reads_per_s = most_tokens * load->reads_per_token;
+      of_device = load->of_device;
     }
     const bool is_bounded = too_many <= options_.plan.step_tokens;
     if (is_bounded && too_many - most <= most / 10 + 1) break;
@@ -290,8 +289,7 @@ absl::Status WorkerBench::AddMax(nlohmann::json* json) {
   }
   (*json)["max_tokens_per_s_at_1pct_loss"] = most_tokens;
   (*json)["max_sequences"] = most;
-  const double device = (*json)["device_reads_per_s"];
-  if (reads_per_s > 0) (*json)["max_of_device_bound"] = reads_per_s / device;
+  (*json)["max_of_device_bound"] = of_device;
   return absl::OkStatus();
 }
 

@@ -125,12 +125,18 @@ double WorkerResult::DeviceLoss(const std::vector<WorkerLayer>& layers, const Bu
   double stall_us = 0;
   const size_t steps = fetches_.empty() ? 0 : fetches_[0].size();
   for (size_t i = 0; i < steps; ++i) {
-    double late_us = 0;  // by what stalled in this step before, later layers begin later
-    for (size_t layer = 0; layer < layers.size(); ++layer) {
-      const double us = device.UsFor(ReadsOf(fetches_[layer][i], layers[layer]));
-      late_us = std::max(late_us, us - absl::ToDoubleMicroseconds(layers[layer].window));
+    double late_us = 0;  // in all rounds
+    for (size_t round = 0; round < device.rounds(); ++round) {
+      double late_in_round_us = 0;  // by what stalled in this step before, later layers begin later
+      for (size_t layer = 0; layer < layers.size(); ++layer) {
+        const double us = device.UsFor(ReadsOf(fetches_[layer][i], layers[layer]),
+                                       (round + layer) % device.rounds());
+        late_in_round_us =
+            std::max(late_in_round_us, us - absl::ToDoubleMicroseconds(layers[layer].window));
+      }
+      late_us += late_in_round_us;
     }
-    stall_us += late_us;
+    stall_us += late_us / static_cast<double>(device.rounds());
   }
   return stall_us / (stall_us + static_cast<double>(steps) * absl::ToDoubleMicroseconds(step));
 }

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -22,17 +21,21 @@ PacedRun RunOf(double us, std::vector<PacedFetch> first, std::vector<PacedFetch>
           .fetches = {std::move(first), std::move(second)}};
 }
 
+using Rounds = std::vector<BurstTimes::Round>;
+
 const std::vector<PacedFetch> kFromRam(2, {.groups = 3});
 
 TEST(BurstTimesTest, LieOnLinesThroughWhatWasMeasured) {
-  const BurstTimes times({{8, 200}, {24, 600}});
-  EXPECT_EQ(times.UsFor(0), 0);
-  EXPECT_EQ(times.UsFor(1), 200);
-  EXPECT_EQ(times.UsFor(8), 200);
-  EXPECT_EQ(times.UsFor(16), 400);
-  EXPECT_EQ(times.UsFor(24), 600);
-  EXPECT_EQ(times.UsFor(48), 1200);
-  EXPECT_EQ(BurstTimes(std::map<size_t, double>{{8, 200}}).UsFor(16), 400);
+  const BurstTimes times(
+      Rounds{{{8, 200}, {24, 600}}, {{8, 300}, {24, 300}}, {{8, 250}, {24, 900}}});
+  EXPECT_EQ(times.UsFor(0, 0), 0);
+  EXPECT_EQ(times.UsFor(1, 0), 200);
+  EXPECT_EQ(times.UsFor(8, 0), 200);
+  EXPECT_EQ(times.UsFor(16, 0), 400);
+  EXPECT_EQ(times.UsFor(24, 0), 600);
+  EXPECT_EQ(times.UsFor(48, 0), 1200);
+  EXPECT_EQ(times.UsFor(16, 1), 300);
+  EXPECT_EQ(times.Medians(), (BurstTimes::Round{{8, 250}, {24, 600}}));
 }
 
 TEST(WorkerResultTest, LossIsAgainstTheBaselinesSteps) {
@@ -73,13 +76,21 @@ TEST(WorkerResultTest, StallsAreToldByLayerAndByReads) {
 }
 
 TEST(WorkerResultTest, WhatTheFirstLayerWaitsGivesLaterOnesTime) {
-  const BurstTimes device(std::map<size_t, double>{{8, 4250}});
+  const BurstTimes device(Rounds{{{8, 4250}}});
   WorkerResult result;
   result.Add(RunOf(20'000, {{.groups = 3, .cold = 1}, {.groups = 3}},
                    {{.groups = 3, .cold = 1}, {.groups = 3, .cold = 1}}),
              2);
   // 4 ms in the first step, of which the other layer takes nothing more; 750 us in the second.
   EXPECT_DOUBLE_EQ(result.DeviceLoss(kLayers, device, absl::Milliseconds(10)), 4.75 / 24.75);
+}
+
+TEST(WorkerResultTest, TheDeviceIsLateInSomeRoundsThoughNotInTheMedian) {
+  const BurstTimes device(Rounds{{{8, 250}}, {{8, 650}}, {{8, 200}}, {{8, 200}}});
+  WorkerResult result;
+  result.Add(RunOf(20'000, {{.groups = 3, .cold = 1}, {.groups = 3}}, kFromRam), 2);
+  // A quarter of 400 us, in the first step.
+  EXPECT_DOUBLE_EQ(result.DeviceLoss(kLayers, device, absl::Milliseconds(10)), 100 / 20'100.0);
 }
 
 }  // namespace
