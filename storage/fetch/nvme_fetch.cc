@@ -308,6 +308,10 @@ void NvmeFetch::CopyOwnRows() const {
 }
 
 void NvmeFetch::CountEnd(const absl::Status& status) {
+  const bool too_late = absl::IsDeadlineExceeded(status);
+  if (too_late || absl::IsCancelled(status)) {
+    table_.CountWastedReads(reads_made_.load(std::memory_order_relaxed));
+  }
   if (read_for_ != ReadFor::kFetch) return;
   const absl::Time end = absl::Now();
   if (status.ok()) {
@@ -318,11 +322,7 @@ void NvmeFetch::CountEnd(const absl::Status& status) {
     return;
   }
   table_.CountError();
-  const bool too_late = absl::IsDeadlineExceeded(status);
   if (too_late) table_.CountTimeliness(options_.needed_at, absl::InfiniteFuture());
-  if (too_late || absl::IsCancelled(status)) {
-    table_.CountWastedReads(reads_made_.load(std::memory_order_relaxed));
-  }
 }
 
 void NvmeFetch::Finish() {

@@ -96,19 +96,20 @@ FetchOptions PartialFetch::AsFetch(const Part& part) {
           .tiers = absl::MakeSpan(tiers_).subspan(part.begin, count),
           .needed_at = needed_at_,
           .deadline = deadline_,
+          .cancelled = &cancelled_,
           .bulk = bulk_};
 }
 
 void PartialFetch::OnPart(const Part& part, const absl::Status& status) {
   const bool not_begun = absl::IsDeadlineExceeded(status);
-  bool was_last = false;
+  bool is_over = false;
   {
     absl::MutexLock lock(&mutex_);
     if (!answered_ && status.ok()) CopyToAnswer(part);
     if (!status.ok() && !not_begun) status_.Update(status);
-    was_last = --parts_left_ == 0;
+    is_over = --parts_left_ == 0 || !CheckCancelled().ok();
   }
-  if (was_last) Answer();
+  if (is_over) Answer();
   if (not_begun) context_.prefetcher->Prefetch(table_, IdsOf(part));
 }
 
@@ -131,7 +132,7 @@ void PartialFetch::Answer() {
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(answered_, true)) return;
-    status_.Update(ReadTerms(absl::InfiniteFuture(), options_.cancelled).Check());
+    status_.Update(CheckCancelled());
     if (status_.ok()) absent = MarkAbsent();
     status = status_;
     warm_hits = warm_hits_;
@@ -142,6 +143,12 @@ void PartialFetch::Answer() {
   if (timer_call.has_value()) context_.timer->Cancel(*timer_call);
   Count(status, warm_hits, absent);
   std::move(done)(std::move(status));
+}
+
+absl::Status PartialFetch::CheckCancelled() {
+  absl::Status status = ReadTerms(absl::InfiniteFuture(), options_.cancelled).Check();
+  if (!status.ok()) cancelled_.store(1, std::memory_order_relaxed);
+  return status;
 }
 
 uint64_t PartialFetch::MarkAbsent() {

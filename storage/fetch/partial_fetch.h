@@ -54,6 +54,8 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   void CopyToAnswer(const Part& part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Answers with what has come, unless that was done.
   void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
+  // CANCELLED once the caller has given it up; its parts then stop as well. After the answer, OK.
+  absl::Status CheckCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t MarkAbsent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(const absl::Status& status, uint64_t warm_hits, uint64_t absent) const;
 
@@ -75,6 +77,7 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   std::vector<RowId> row_ids_;         // [misses x group_size]
   std::unique_ptr<std::byte[]> rows_;  // [misses x group_size x row_bytes]
   std::vector<Tier> tiers_;            // [misses]
+  CancelFlag cancelled_ = 0;           // of the parts: the caller's is gone after the answer
 
   absl::Mutex mutex_;
   FetchOptions options_ ABSL_GUARDED_BY(mutex_);  // the caller's, until it is answered

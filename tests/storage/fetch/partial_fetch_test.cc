@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <memory>
+#include <numeric>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -154,6 +157,29 @@ TEST_F(PartialFetchTest, RowsThatCannotBeReadAreAnErrorNevertheless) {
 TEST_F(PartialFetchTest, OneThatWasCancelledSaysSo) {
   const CancelFlag cancelled = 1;
   EXPECT_TRUE(absl::IsCancelled(Partial({300, 301}, kSoon, &cancelled)));
+}
+
+TEST_F(PartialFetchTest, OneThatIsCancelledReadsNoMoreThanItHadBegun) {
+  std::atomic<int> begun{0};
+  std::promise<void> go_on;
+  script_->on_read = [&, until = std::shared_future<void>(go_on.get_future())](auto) {
+    ++begun;
+    until.wait();
+    return absl::OkStatus();
+  };
+  CancelFlag cancelled = 0;
+  std::thread cancel([&] {
+    while (begun < scheduler_.threads()) absl::SleepFor(absl::Milliseconds(1));
+    cancelled = 1;
+    go_on.set_value();
+  });
+  std::vector<RowId> ids(200);  // many more parts than there are I/O threads
+  std::iota(ids.begin(), ids.end(), 0);
+  EXPECT_TRUE(absl::IsCancelled(Partial(ids, absl::Hours(1), &cancelled)));
+  cancel.join();
+  while (late_budget_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(begun, scheduler_.threads());
+  EXPECT_EQ(table_->Stats().prefetch.accepted, 0U);
 }
 
 // Fetches that were answered hold memory until their reads are over: there is an end to that.
