@@ -137,7 +137,7 @@ void SharedCall::Collect() {
   if (status.ok() && !cancelled_) {
     const std::byte* tiers = answer_.data();
     if (!direct_) {
-      std::memcpy(rows_.data(), answer_.data(), rows_.size());
+      std::copy_n(answer_.data(), rows_.size(), rows_.begin());
       tiers += rows_.size();
     }
     std::copy_n(reinterpret_cast<const Tier*>(tiers), tiers_.size(), tiers_.begin());
