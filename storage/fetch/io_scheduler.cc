@@ -11,7 +11,7 @@ namespace {
 // Reads in flight of all bulk jobs and hints while interactive ones come: of a burst of these,
 // about as many.
 constexpr size_t kPoliteReads = 24;
-// How long after one of them the next is expected: several steps of a model.
+// How long after one of these the next is expected: several steps of a model.
 constexpr absl::Duration kHurry = absl::Milliseconds(100);
 
 }  // namespace
@@ -24,9 +24,14 @@ size_t IoScheduler::Pace::MaxInFlight() const {
       1, kPoliteReads / std::max<size_t>(1, jobs_.load(std::memory_order_relaxed)));
 }
 
-void IoScheduler::Pace::NoteInteractive() {
+void IoScheduler::Pace::GiveWay() {
   hurry_until_ns_.store(absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(kHurry),
                         std::memory_order_relaxed);
+}
+
+size_t IoScheduler::InteractivePace::MaxInFlight() const {
+  others_->GiveWay();
+  return kNoLimit;
 }
 
 IoScheduler::IoScheduler(int threads) : thread_count_(static_cast<size_t>(threads)) {
@@ -51,12 +56,6 @@ void IoScheduler::Submit(JobClass job_class, absl::Time deadline, Job job) {
   std::vector<Entry>& heap = queue(job_class).heap;
   heap.push_back({due, next_sequence_++, std::move(job)});
   std::push_heap(heap.begin(), heap.end());
-}
-
-void IoScheduler::RunHere(Job job) {
-  pace_.NoteInteractive();
-  std::move(job)();
-  pace_.NoteInteractive();
 }
 
 std::optional<JobClass> IoScheduler::Next() const {
@@ -92,7 +91,6 @@ IoScheduler::Job IoScheduler::Take(JobClass job_class) {
 void IoScheduler::CountRunning(JobClass job_class, bool begins) {
   queue(job_class).running += begins ? 1 : -1;
   pace_.SetJobs(queue(JobClass::kBulk).running + queue(JobClass::kHint).running);
-  if (job_class == JobClass::kInteractive) pace_.NoteInteractive();
 }
 
 void IoScheduler::Run() {

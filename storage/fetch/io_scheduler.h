@@ -39,16 +39,14 @@ class IoScheduler {
 
   void Submit(JobClass job_class, absl::Time deadline, Job job);
 
-  // Runs an interactive job on the calling thread, now.
-  void RunHere(Job job);
-
   int threads() const { return static_cast<int>(threads_.size()); }
 
-  // At what pace a job of the class should read: bulk jobs and hints together keep few reads in
-  // flight for a while after an interactive job ran, so that the next one finds the device free.
-  // Null: as it likes. Lives as long as the scheduler.
-  const ReadPace* PaceOf(JobClass job_class) const {
-    return job_class == JobClass::kInteractive ? nullptr : &pace_;
+  // At what pace a job of the class should read: interactive ones as they like; bulk jobs and hints
+  // together keep few reads in flight while these read and for a while after, so that the next one
+  // finds the device free. Lives as long as the scheduler.
+  const ReadPace& PaceOf(JobClass job_class) const {
+    if (job_class == JobClass::kInteractive) return interactive_pace_;
+    return pace_;
   }
 
  private:
@@ -69,12 +67,21 @@ class IoScheduler {
   class Pace final : public ReadPace {
    public:
     size_t MaxInFlight() const override;
-    void NoteInteractive();
+    void GiveWay();
     void SetJobs(size_t jobs) { jobs_.store(jobs, std::memory_order_relaxed); }
 
    private:
     std::atomic<int64_t> hurry_until_ns_{0};  // Unix time
     std::atomic<size_t> jobs_{0};             // running, that keep to the pace
+  };
+
+  class InteractivePace final : public ReadPace {
+   public:
+    explicit InteractivePace(Pace* others) : others_(others) {}
+    size_t MaxInFlight() const override;
+
+   private:
+    Pace* const others_;
   };
 
   // One class: its jobs that wait, and how many run.
@@ -98,6 +105,7 @@ class IoScheduler {
 
   const size_t thread_count_;
   Pace pace_;
+  const InteractivePace interactive_pace_{&pace_};
   absl::Mutex mutex_;
   std::array<Queue, kClasses> queues_ ABSL_GUARDED_BY(mutex_);
   bool bulk_had_its_turn_ ABSL_GUARDED_BY(mutex_) = false;

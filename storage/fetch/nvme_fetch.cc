@@ -56,8 +56,10 @@ void NvmeFetch::Start() {
       repeats_.push_back({.miss = miss, .first = first->second});
     }
   }
-  if (CallerReads()) {
-    scheduler_->RunHere([this] { Begin(); });
+  if (read_.empty()) {
+    Arrive();  // others read it all
+  } else if (CallerReads()) {
+    Begin();
   } else {
     Submit([this] { Begin(); });
   }

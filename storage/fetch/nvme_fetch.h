@@ -116,7 +116,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   absl::Status MayBegin() const { return ReadTerms(options_.deadline, options_.cancelled).Check(); }
   ReadTerms terms() const {
     return {read_for_ == ReadFor::kPart ? absl::InfiniteFuture() : options_.deadline,
-            options_.cancelled, scheduler_->PaceOf(job_class_)};
+            options_.cancelled, &scheduler_->PaceOf(job_class_)};
   }
   void CountEnd(const absl::Status& status);
   void AdmitToRam(std::vector<uint32_t> misses);

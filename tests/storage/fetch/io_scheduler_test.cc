@@ -116,19 +116,19 @@ TEST(IoSchedulerTest, LowerClassesLeaveAThreadToInteractiveJobs) {
   released.set_value();
 }
 
-TEST(IoSchedulerTest, OthersReadSlowlyWhileInteractiveJobsCome) {
+TEST(IoSchedulerTest, OthersReadSlowlyWhileInteractiveJobsRead) {
   IoScheduler scheduler(4);
-  EXPECT_EQ(scheduler.PaceOf(JobClass::kInteractive), nullptr);
-  const ReadPace* const pace = scheduler.PaceOf(JobClass::kBulk);
-  EXPECT_EQ(pace->MaxInFlight(), ReadPace::kNoLimit);
+  const ReadPace& pace = scheduler.PaceOf(JobClass::kBulk);
   std::promise<void> ran;
   scheduler.Submit(JobClass::kInteractive, absl::InfinitePast(), [&] { ran.set_value(); });
   ran.get_future().wait();
-  const size_t alone = pace->MaxInFlight();
+  EXPECT_EQ(pace.MaxInFlight(), ReadPace::kNoLimit) << "the job read nothing";
+  EXPECT_EQ(scheduler.PaceOf(JobClass::kInteractive).MaxInFlight(), ReadPace::kNoLimit);
+  const size_t alone = pace.MaxInFlight();
   EXPECT_LE(alone, 64U);
   EXPECT_GE(alone, 1U);
   // After a while without any it is over.
-  while (pace->MaxInFlight() != ReadPace::kNoLimit) absl::SleepFor(absl::Milliseconds(5));
+  while (pace.MaxInFlight() != ReadPace::kNoLimit) absl::SleepFor(absl::Milliseconds(5));
 }
 
 TEST(IoSchedulerTest, TheDestructorRunsEveryJob) {
