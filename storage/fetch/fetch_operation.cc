@@ -24,14 +24,17 @@ absl::Time NeededAt(const FetchOptions& options, absl::Duration window, absl::Ti
   return window > absl::ZeroDuration() ? start + window : absl::InfiniteFuture();
 }
 
-// Copies what was prefetched to the answer, takes it off `misses`, and offers it to RAM.
-void TakePrefetched(const FetchOptions& options, TableVersion* table,
-                    std::vector<uint32_t>* misses) {
+// Copies what was prefetched to the answer, and takes it off `misses`.
+std::vector<PrefetchedGroups::Taken> TakePrefetched(const FetchOptions& options,
+                                                    TableVersion* table,
+                                                    std::vector<uint32_t>* misses) {
+  if (misses->empty()) return {};
   const size_t group_bytes = table->spec().group_bytes();
-  for (const auto& [group, content] : table->prefetched().Take(options.row_ids, misses)) {
+  auto taken = table->prefetched().Take(options.row_ids, misses);
+  for (const auto& [group, content] : taken) {
     std::memcpy(options.rows.data() + group * group_bytes, content->rows, group_bytes);
-    table->ram().Admit(content->ids, content->rows, {0});
   }
+  return taken;
 }
 
 void SetTiers(absl::Span<Tier> tiers, const std::vector<uint32_t>& misses) {
@@ -40,15 +43,10 @@ void SetTiers(absl::Span<Tier> tiers, const std::vector<uint32_t>& misses) {
   for (const uint32_t group : misses) tiers[group] = Tier::kCold;
 }
 
-}  // namespace
-
-void RunFetch(const FetchOptions& options, FetchDone done, const FetchContext& context) {
-  const absl::Time start = absl::Now();
-  auto& table = static_cast<TableVersion&>(*options.table);
+// Answers with what is in memory, or has the rest read.
+void Answer(const FetchOptions& options, TableVersion& table, absl::Time start,
+            std::vector<uint32_t> misses, FetchDone done, const FetchContext& context) {
   const absl::Time needed_at = NeededAt(options, table.window(), start);
-  std::vector<uint32_t> misses;
-  table.ram().Lookup(options.row_ids, options.rows.data(), &misses);
-  if (!misses.empty()) TakePrefetched(options, &table, &misses);
   SetTiers(options.tiers, misses);
   if (misses.empty()) {
     const uint64_t groups = options.row_ids.size() / table.spec().group_size;
@@ -67,6 +65,19 @@ void RunFetch(const FetchOptions& options, FetchDone done, const FetchContext& c
   std::make_shared<NvmeFetch>(of_the_rest, std::move(done), std::move(misses), start,
                               context.scheduler)
       ->Start();
+}
+
+}  // namespace
+
+void RunFetch(const FetchOptions& options, FetchDone done, const FetchContext& context) {
+  const absl::Time start = absl::Now();
+  const auto table = std::static_pointer_cast<TableVersion>(options.table);
+  std::vector<uint32_t> misses;
+  table->ram().Lookup(options.row_ids, options.rows.data(), &misses);
+  const auto taken = TakePrefetched(options, table.get(), &misses);
+  Answer(options, *table, start, std::move(misses), std::move(done), context);
+  // Whoever waits for the answer does not wait for this.
+  for (const auto& [group, content] : taken) table->ram().Admit(content->ids, content->rows, {0});
 }
 
 }  // namespace engram::storage
