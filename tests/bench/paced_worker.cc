@@ -17,8 +17,8 @@ void MakeSleepsExact() { prctl(PR_SET_TIMERSLACK, 1); }
 // Before a layer begins, a partial answer has to be on its way.
 constexpr absl::Duration kAnswerTime = absl::Microseconds(100);
 
-// As an engine sees its GPU come to a layer or end a step: at once. Whoever sleeps wakes up some 90
-// us late, and sooner on a machine that is not idle, which a loop with fetches would gain by.
+// As an engine sees its GPU end a step: at once. Whoever sleeps wakes up some 90 us late, and
+// sooner on a machine that is not idle, which a loop with fetches would gain by.
 void WatchUntil(absl::Time time) {
   constexpr absl::Duration kMostOversleep = absl::Microseconds(200);
   absl::SleepFor(time - kMostOversleep - absl::Now());
@@ -215,11 +215,8 @@ absl::Status PacedWorker::Step(absl::Span<const Source> sources, PacedRun* run) 
     if (absl::Status status = Announce(sources, plan_.lookahead); !status.ok()) return status;
   }
   for (size_t layer = 0; layer < sources.size(); ++layer) {
-    WatchUntil(begins(layer));
-    const bool late = !std::all_of(tickets_[layer].begin(), tickets_[layer].end(),
-                                   [](const Ticket& ticket) { return ticket.done(); });
     if (absl::Status status = Collect(layer); !status.ok()) return status;
-    const absl::Duration stall = late ? absl::Now() - begins(layer) : absl::ZeroDuration();
+    const absl::Duration stall = std::max(absl::ZeroDuration(), absl::Now() - begins(layer));
     run->fetches[layer].push_back(FetchOf(layer, stall));
     start += stall;
   }

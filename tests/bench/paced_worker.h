@@ -44,7 +44,7 @@ struct WorkerPlan {
 
 // How one step's fetch of one Engram layer went.
 struct PacedFetch {
-  double stall_us = 0;  // waited for its rows; 0 where they were there when the layer began
+  double stall_us = 0;  // how late its rows were; 0 where they were there when the layer began
   uint32_t groups = 0;
   uint32_t warm = 0;  // of the groups, from the warm tier
   uint32_t cold = 0;  // and from the cold one
@@ -63,7 +63,8 @@ struct PacedRun {
 // and those with long prompts have long outputs. Prompts are taken in chunks, then follows token by
 // token as if each was sampled from the last step; another sequence takes the place of one that
 // ends. What a step's layers need is asked for when its tokens are known, at its start, for all
-// Engram layers together, and collected where the layer begins. One thread.
+// Engram layers together. Then the thread waits for one layer's rows after the other, as one that
+// copies them to a GPU does; a layer whose rows are late begins when they come. One thread.
 class PacedWorker {
  public:
   // Where the rows of one Engram layer come from, and go to.
