@@ -75,9 +75,13 @@ void RunFetch(const FetchOptions& options, FetchDone done, const FetchContext& c
   std::vector<uint32_t> misses;
   table->ram().Lookup(options.row_ids, options.rows.data(), &misses);
   const auto taken = TakePrefetched(options, table.get(), &misses);
+  const auto admit = [&] {
+    for (const auto& [group, content] : taken) table->ram().Admit(content->ids, content->rows, {0});
+  };
+  const bool is_all_here = misses.empty();  // then the answer should not wait for the admissions
+  if (!is_all_here) admit();
   Answer(options, *table, start, std::move(misses), std::move(done), context);
-  // Whoever waits for the answer does not wait for this.
-  for (const auto& [group, content] : taken) table->ram().Admit(content->ids, content->rows, {0});
+  if (is_all_here) admit();
 }
 
 }  // namespace engram::storage

@@ -30,7 +30,8 @@ void IoScheduler::Pace::GiveWay() {
 }
 
 size_t IoScheduler::InteractivePace::MaxInFlight() const {
-  others_->GiveWay();
+  bulk_->GiveWay();
+  hint_->GiveWay();
   return kNoLimit;
 }
 
@@ -90,7 +91,10 @@ IoScheduler::Job IoScheduler::Take(JobClass job_class) {
 
 void IoScheduler::CountRunning(JobClass job_class, bool begins) {
   queue(job_class).running += begins ? 1 : -1;
-  pace_.SetJobs(queue(JobClass::kBulk).running + queue(JobClass::kHint).running);
+  const size_t low = queue(JobClass::kBulk).running + queue(JobClass::kHint).running;
+  bulk_pace_.SetJobs(low);
+  hint_pace_.SetJobs(low);
+  if (job_class == JobClass::kInteractive) bulk_pace_.GiveWay();
 }
 
 void IoScheduler::Run() {

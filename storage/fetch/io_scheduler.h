@@ -41,12 +41,13 @@ class IoScheduler {
 
   int threads() const { return static_cast<int>(threads_.size()); }
 
-  // At what pace a job of the class should read: interactive ones as they like; bulk jobs and hints
+  // At what pace a job of the class should read: interactive ones as they like. Bulk jobs and hints
   // together keep few reads in flight while these read and for a while after, so that the next one
-  // finds the device free. Lives as long as the scheduler.
+  // finds the device free; and bulk jobs while any of these run, though they only wait for what a
+  // hint reads. Lives as long as the scheduler.
   const ReadPace& PaceOf(JobClass job_class) const {
     if (job_class == JobClass::kInteractive) return interactive_pace_;
-    return pace_;
+    return job_class == JobClass::kBulk ? bulk_pace_ : hint_pace_;
   }
 
  private:
@@ -72,16 +73,17 @@ class IoScheduler {
 
    private:
     std::atomic<int64_t> hurry_until_ns_{0};  // Unix time
-    std::atomic<size_t> jobs_{0};             // running, that keep to the pace
+    std::atomic<size_t> jobs_{0};             // running, that keep to such a pace
   };
 
   class InteractivePace final : public ReadPace {
    public:
-    explicit InteractivePace(Pace* others) : others_(others) {}
+    InteractivePace(Pace* bulk, Pace* hint) : bulk_(bulk), hint_(hint) {}
     size_t MaxInFlight() const override;
 
    private:
-    Pace* const others_;
+    Pace* const bulk_;
+    Pace* const hint_;
   };
 
   // One class: its jobs that wait, and how many run.
@@ -104,8 +106,9 @@ class IoScheduler {
   }
 
   const size_t thread_count_;
-  Pace pace_;
-  const InteractivePace interactive_pace_{&pace_};
+  Pace bulk_pace_;
+  Pace hint_pace_;
+  const InteractivePace interactive_pace_{&bulk_pace_, &hint_pace_};
   absl::Mutex mutex_;
   std::array<Queue, kClasses> queues_ ABSL_GUARDED_BY(mutex_);
   bool bulk_had_its_turn_ ABSL_GUARDED_BY(mutex_) = false;

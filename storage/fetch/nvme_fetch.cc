@@ -228,7 +228,10 @@ void NvmeFetch::EndRound() {
 
 void NvmeFetch::HandOn() {
   // First to RAM, so that whoever no longer finds them here finds them there.
-  if (!failed()) AdmitToRam(read_);
+  if (!failed()) {
+    AdmitToRam(read_);
+    reads_made_.store(0, std::memory_order_relaxed);  // none of them was in vain
+  }
   read_.clear();
   for (const uint32_t miss : std::exchange(shared_, {})) {
     table_.reads_under_way().End(IdsOf(miss), failed() ? nullptr : RowsOf(miss));
@@ -311,7 +314,7 @@ void NvmeFetch::CopyOwnRows() const {
 
 void NvmeFetch::CountEnd(const absl::Status& status) {
   const bool too_late = absl::IsDeadlineExceeded(status);
-  if (too_late || absl::IsCancelled(status)) {
+  if (read_for_ != ReadFor::kPrefetch && (too_late || absl::IsCancelled(status))) {
     table_.CountWastedReads(reads_made_.load(std::memory_order_relaxed));
   }
   if (read_for_ != ReadFor::kFetch) return;

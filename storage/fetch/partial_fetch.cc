@@ -27,7 +27,16 @@ void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vecto
     return;
   }
   fetch->SetTimer();
-  fetch->Read();
+  if (fetch->IsCancelled()) {
+    fetch->Answer();
+  } else {
+    fetch->Read();
+  }
+}
+
+bool PartialFetch::IsCancelled() {
+  absl::MutexLock lock(&mutex_);
+  return !CheckCancelled().ok();
 }
 
 void PartialFetch::SetTimer() {

@@ -167,6 +167,7 @@ absl::Status PacedWorker::Announce(absl::Span<const Source> sources, uint32_t ah
   absl::Status status;
   for (const Sequence& sequence : sequences_) {
     if (sequence.text.empty()) {
+      if (ahead < plan_.lookahead) continue;  // prompts come a step ahead, before the first as well
       if (waiting_.size() == ended) waiting_.push_back(NextSequence());
       status.Update(AddPrompt(waiting_[ended++]));
     } else if (sequence.prompt_left == 0 && sequence.text.size() >= ahead) {

@@ -64,7 +64,8 @@ struct PacedRun {
 // token as if each was sampled from the last step; another sequence takes the place of one that
 // ends. What a step's layers need is asked for when its tokens are known, at its start, for all
 // Engram layers together. Then the thread waits for one layer's rows after the other, as one that
-// copies them to a GPU does; a layer whose rows are late begins when they come. One thread.
+// will copy them to a GPU does, though it copies none; a layer whose rows are late begins when they
+// come. One thread.
 class PacedWorker {
  public:
   // Where the rows of one Engram layer come from, and go to.
@@ -113,8 +114,8 @@ class PacedWorker {
   absl::Status Step(absl::Span<const Source> sources, PacedRun* run);
   absl::Status Submit(size_t layer, const Source& source, absl::Time needed_at);
   absl::Status Collect(size_t layer);
-  // Announces the drafts of `ahead` steps after the step, and the prompts of the next one:
-  // `sequences_` stand after its tokens.
+  // Announces the drafts of `ahead` steps after the step, and, if that is `lookahead`, the prompts
+  // of the next one: `sequences_` stand after its tokens.
   absl::Status Announce(absl::Span<const Source> sources, uint32_t ahead);
   absl::Status AddDraft(const Sequence& sequence, uint32_t ahead);
   absl::Status AddPrompt(const Sequence& sequence);

@@ -74,7 +74,7 @@ class WorkerBench {
   struct Load {
     double loss;
     double reads_per_token;
-    double of_device;  // its reads, of what the bare device makes in that time
+    double of_device;  // its reads, of what the bare device makes right after in that time
   };
   absl::StatusOr<Load> RunWith(uint32_t sequences);
   absl::Status AddMax(nlohmann::json* json);

@@ -45,8 +45,8 @@ struct WorkerBenchOptions {
 //   device_loss_fraction                                  what these alone would cost the fetches
 // the first ones and those by layer for gRPC as well, beginning with `grpc_`; and with find_max
 //   max_tokens_per_s_at_1pct_loss, max_sequences          by shared memory, to a tenth
-//   max_of_device_bound                                   its reads, of those that the bare device
-//                                                         made beside that load; 0 if there is none
+//   max_of_device_bound                                   its reads a second, of the bare device's
+//                                                         right after that load; 0 if there is none
 //   loss_by_load                                          of each number of sequences tried, its
 //                                                         nvme_reads_per_token, and of_device
 // and with prefill_tokens, while these, the last of the trace, are fetched beside it,

@@ -42,9 +42,10 @@ class WorkerResult {
   // is not the device's.
   nlohmann::json StallByLayer(const std::vector<WorkerLayer>& layers) const;
 
-  // What would be lost if each fetch took as long as the bare device takes for its reads alone, and
-  // no time if it has none: the mean of what each of the device's rounds would make of it, in which
-  // the layers' bursts are of rounds that follow each other. `step`: of the baseline.
+  // What would be lost if each fetch took as long as the bare device takes for its own reads, and
+  // no time if it has none, or if others read for it, as hints do: the mean of what each of the
+  // device's rounds would make of it, in which the layers' bursts are of rounds that follow each
+  // other. `step`: of the baseline.
   double DeviceLoss(const std::vector<WorkerLayer>& layers, const BurstTimes& device,
                     absl::Duration step) const;
 

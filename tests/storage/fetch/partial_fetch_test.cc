@@ -156,7 +156,7 @@ TEST_F(PartialFetchTest, RowsThatCannotBeReadAreAnErrorNevertheless) {
 
 TEST_F(PartialFetchTest, OneThatWasCancelledSaysSo) {
   const CancelFlag cancelled = 1;
-  EXPECT_TRUE(absl::IsCancelled(Partial({300, 301}, kSoon, &cancelled)));
+  EXPECT_TRUE(absl::IsCancelled(Partial({300, 301}, absl::Hours(1), &cancelled)));
 }
 
 TEST_F(PartialFetchTest, OneThatIsCancelledReadsNoMoreThanItHadBegun) {
