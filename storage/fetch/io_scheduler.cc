@@ -8,10 +8,10 @@
 namespace engram::storage {
 namespace {
 
-// Reads in flight of all bulk jobs and hints while interactive ones come: of a burst of these,
+// Reads in flight of all bulk jobs and hints while interactive jobs read: of a burst of theirs,
 // about as many.
 constexpr size_t kPoliteReads = 24;
-// How long after one of these the next is expected: several steps of a model.
+// How long after one of these jobs the next is expected: several steps of a model.
 constexpr absl::Duration kHurry = absl::Milliseconds(100);
 
 }  // namespace
@@ -21,7 +21,7 @@ size_t IoScheduler::Pace::MaxInFlight() const {
     return kNoLimit;
   }
   return std::max<size_t>(
-      1, kPoliteReads / std::max<size_t>(1, jobs_.load(std::memory_order_relaxed)));
+      1, kPoliteReads / std::max<size_t>(1, jobs_->load(std::memory_order_relaxed)));
 }
 
 void IoScheduler::Pace::GiveWay() {
@@ -91,9 +91,8 @@ IoScheduler::Job IoScheduler::Take(JobClass job_class) {
 
 void IoScheduler::CountRunning(JobClass job_class, bool begins) {
   queue(job_class).running += begins ? 1 : -1;
-  const size_t low = queue(JobClass::kBulk).running + queue(JobClass::kHint).running;
-  bulk_pace_.SetJobs(low);
-  hint_pace_.SetJobs(low);
+  low_jobs_.store(queue(JobClass::kBulk).running + queue(JobClass::kHint).running,
+                  std::memory_order_relaxed);
   if (job_class == JobClass::kInteractive) bulk_pace_.GiveWay();
 }
 

@@ -67,15 +67,18 @@ class IoScheduler {
   // The pace of jobs that are not interactive.
   class Pace final : public ReadPace {
    public:
+    // jobs: that share what is left to them
+    explicit Pace(const std::atomic<size_t>* jobs) : jobs_(jobs) {}
     size_t MaxInFlight() const override;
+    // For a while from now on.
     void GiveWay();
-    void SetJobs(size_t jobs) { jobs_.store(jobs, std::memory_order_relaxed); }
 
    private:
+    const std::atomic<size_t>* const jobs_;
     std::atomic<int64_t> hurry_until_ns_{0};  // Unix time
-    std::atomic<size_t> jobs_{0};             // running, that keep to such a pace
   };
 
+  // Has no limit, and both others give way whenever it is asked for one.
   class InteractivePace final : public ReadPace {
    public:
     InteractivePace(Pace* bulk, Pace* hint) : bulk_(bulk), hint_(hint) {}
@@ -106,8 +109,9 @@ class IoScheduler {
   }
 
   const size_t thread_count_;
-  Pace bulk_pace_;
-  Pace hint_pace_;
+  std::atomic<size_t> low_jobs_{0};  // bulk and hints, running
+  Pace bulk_pace_{&low_jobs_};
+  Pace hint_pace_{&low_jobs_};
   const InteractivePace interactive_pace_{&bulk_pace_, &hint_pace_};
   absl::Mutex mutex_;
   std::array<Queue, kClasses> queues_ ABSL_GUARDED_BY(mutex_);

@@ -21,22 +21,14 @@ void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vecto
                          absl::Time start, const FetchContext& context) {
   const auto fetch =
       std::make_shared<PartialFetch>(options, std::move(done), std::move(misses), start, context);
-  if (!fetch->TakeMemory()) {
+  const bool wanted = ReadTerms(absl::InfiniteFuture(), options.cancelled).Check().ok();
+  if (!wanted || !fetch->TakeMemory()) {
     fetch->Answer();
-    context.prefetcher->Prefetch(fetch->table_, fetch->row_ids_);
+    if (wanted) context.prefetcher->Prefetch(fetch->table_, fetch->row_ids_);
     return;
   }
   fetch->SetTimer();
-  if (fetch->IsCancelled()) {
-    fetch->Answer();
-  } else {
-    fetch->Read();
-  }
-}
-
-bool PartialFetch::IsCancelled() {
-  absl::MutexLock lock(&mutex_);
-  return !CheckCancelled().ok();
+  fetch->Read();
 }
 
 void PartialFetch::SetTimer() {

@@ -48,7 +48,6 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   // Takes memory to read to; false if other fetches, under way or answered, have all of it.
   bool TakeMemory();
   void SetTimer() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool IsCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
   void Read();
   FetchOptions AsFetch(const Part& part);
   void OnPart(const Part& part, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -11,9 +11,9 @@
 
 namespace engram::bench {
 
-// Reads random blocks of the SST files in a directory, in bursts of each of the sizes by
-// turns. Before each burst the device and the thread rest, as they do between a
-// paced worker's steps. Errors as Raw.
+// Reads random blocks of the SST files in a directory, in bursts of each of the sizes by turns.
+// Before each burst the device and the thread rest, as they do between a paced worker's steps.
+// Errors as Raw.
 absl::StatusOr<BurstTimes> MeasureBursts(const std::string& dir, absl::Span<const size_t> sizes);
 
 // Random reads of such blocks, 128 in flight: the median of some samples, which take a second in

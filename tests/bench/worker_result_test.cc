@@ -35,6 +35,7 @@ TEST(BurstTimesTest, LieOnLinesThroughWhatWasMeasured) {
   EXPECT_EQ(times.UsFor(24, 0), 600);
   EXPECT_EQ(times.UsFor(48, 0), 1200);
   EXPECT_EQ(times.UsFor(16, 1), 300);
+  EXPECT_EQ(BurstTimes(Rounds{{{8, 200}}}).UsFor(16, 0), 400);
   EXPECT_EQ(times.Medians(), (BurstTimes::Round{{8, 250}, {24, 600}}));
 }
 

@@ -215,7 +215,7 @@ TEST(SharedLinkPatienceTest, ADaemonThatWakesIsSlow) {
   ASSERT_TRUE(slot.has_value());
   std::thread waiter(
       [&] { EXPECT_EQ(link->Await(*slot, absl::InfiniteFuture()), Progress::kDone); });
-  for (int doorbells = 0; doorbells < 3 && !link->lost(); absl::SleepFor(absl::Milliseconds(1))) {
+  for (int doorbells = 0; doorbells < 5 && !link->lost(); absl::SleepFor(absl::Milliseconds(1))) {
     if (sharer.TakeDoorbell()) {
       sharer.Wake();
       ++doorbells;

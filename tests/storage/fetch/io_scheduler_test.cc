@@ -131,6 +131,8 @@ size_t Limit(const ReadPace& pace, const std::function<void()>& go_on) {
 TEST(IoSchedulerTest, OthersReadSlowlyWhileInteractiveJobsRead) {
   IoScheduler scheduler(4);
   const ReadPace& interactive = scheduler.PaceOf(JobClass::kInteractive);
+  EXPECT_EQ(scheduler.PaceOf(JobClass::kBulk).MaxInFlight(), ReadPace::kNoLimit);
+  EXPECT_EQ(scheduler.PaceOf(JobClass::kHint).MaxInFlight(), ReadPace::kNoLimit);
   for (const JobClass low : {JobClass::kBulk, JobClass::kHint}) {
     const ReadPace& pace = scheduler.PaceOf(low);
     const size_t limit =
