@@ -33,9 +33,11 @@ class PartialFetchTest : public FetchOperationTest {
     Make(2, 16 * kMiB);
     table_ = NewTableVersion(spec_, script_, RamTiers(16 * kMiB).NewCache(spec_),
                              absl::ZeroDuration(), prefetched_budget_);
-    script_->on_read = [this](absl::Span<const RowRead> reads) {
+    // Its own copy: I/O threads may still be in there when this object goes.
+    script_->on_read = [this, until_released = std::shared_future<void>(released_.get_future())](
+                           absl::Span<const RowRead> reads) {
       for (const RowRead& read : reads) {
-        if (read.row_id == held_row_) until_released_.wait();
+        if (read.row_id == held_row_) until_released.wait();
         if (read.row_id == bad_row_) return absl::DataLossError("row 400 is damaged");
       }
       return absl::OkStatus();
@@ -87,7 +89,6 @@ class PartialFetchTest : public FetchOperationTest {
   RowId held_row_ = 300;
   RowId bad_row_ = 400;
   std::promise<void> released_;
-  const std::shared_future<void> until_released_{released_.get_future()};
   bool is_released_ = false;
   const std::shared_ptr<ByteBudget> prefetched_budget_ = std::make_shared<ByteBudget>(kMiB);
   ByteBudget late_budget_{kMiB};
