@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -167,14 +168,18 @@ void Attachment::Complete(uint32_t slot, const absl::Status& status) {
   }
   fetch.busy.store(false, std::memory_order_release);
 
-  shm::Ring& ring = region_.control().completed;
-  absl::MutexLock lock(&mutex_);
-  shm::Push(&ring, region_.slots(), slot, &completed_);
-  if (shm::MustRing(&ring)) {
+  bool wakes = false;
+  {
+    shm::Ring& ring = region_.control().completed;
+    absl::MutexLock lock(&mutex_);
+    shm::Push(&ring, region_.slots(), slot, &completed_);
+    wakes = shm::MustRing(&ring);
     // Refused where the client has taken none for long: then it will find many.
-    send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (wakes) send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    --in_flight_;
   }
-  --in_flight_;
+  // The kernel may have given the client this processor, which it should not wait for.
+  if (wakes) std::this_thread::yield();
 }
 
 void Attachment::CancelAll() {

@@ -1,6 +1,7 @@
 #include "storage/cold/read_ahead.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <utility>
 
@@ -22,8 +23,8 @@ std::byte* ThreadBuffer(size_t bytes) {
   thread_local size_t buffer_bytes = 0;
   if (buffer_bytes < bytes) {
     buffer.reset();
-    buffer = NewAlignedBuffer(bytes);
-    buffer_bytes = bytes;
+    buffer_bytes = std::bit_ceil(bytes);
+    buffer = NewAlignedBuffer(buffer_bytes);
   }
   return buffer.get();
 }

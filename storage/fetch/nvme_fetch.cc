@@ -45,6 +45,11 @@ void NvmeFetch::ReadAll(const FetchOptions& options, FetchDone done, absl::Time 
 void NvmeFetch::Start() {
   if (options_.rows_are_shared) {
     own_rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
+    own_ids_.reserve(misses_.size() * group_size());
+    for (const uint32_t group : misses_) {
+      const auto ids = options_.row_ids.subspan(size_t{group} * group_size(), group_size());
+      own_ids_.insert(own_ids_.end(), ids.begin(), ids.end());
+    }
   }
   absl::flat_hash_map<absl::Span<const RowId>, uint32_t> firsts;
   firsts.reserve(misses_.size());
@@ -106,13 +111,12 @@ void NvmeFetch::ReadOrAwait(uint32_t miss) {
 }
 
 void NvmeFetch::ListColdReads(absl::Span<const uint32_t> misses) {
-  const uint32_t group_size = table_.spec().group_size;
   reads_.clear();
-  reads_.reserve(misses.size() * group_size);
+  reads_.reserve(misses.size() * group_size());
   for (const uint32_t miss : misses) {
     const absl::Span<const RowId> ids = IdsOf(miss);
-    const uint32_t first_row = (own_rows_ == nullptr ? misses_[miss] : miss) * group_size;
-    for (uint32_t i = 0; i < group_size; ++i) {
+    const uint32_t first_row = (own_rows_ == nullptr ? misses_[miss] : miss) * group_size();
+    for (uint32_t i = 0; i < group_size(); ++i) {
       reads_.push_back({.row_id = ids[i], .destination = first_row + i});
     }
   }
@@ -222,8 +226,17 @@ void NvmeFetch::EndRound() {
     StartRound();
     return;
   }
+  if (own_rows_ == nullptr || !waited_.empty()) {
+    HandOn();
+    Arrive();
+    return;
+  }
+  // The rows outlive the answer, which need not wait until RAM has them.
+  const TableRef table = options_.table;
+  CopyRepeats();
+  Answer();
   HandOn();
-  Arrive();
+  AdmitUses();
 }
 
 void NvmeFetch::HandOn() {
@@ -287,19 +300,24 @@ void NvmeFetch::Fail(const absl::Status& status) {
 
 void NvmeFetch::AdmitToRam(std::vector<uint32_t> misses) {
   if (misses.empty() || read_for_ == ReadFor::kPrefetch) return;
-  if (own_rows_ == nullptr) {
-    for (uint32_t& miss : misses) miss = misses_[miss];
-    table_.ram().Admit(options_.row_ids, options_.rows.data(), misses);
+  if (own_rows_ != nullptr) {
+    table_.ram().Admit(own_ids_, own_rows_.get(), misses);
     return;
   }
-  std::vector<RowId> ids;
-  for (uint32_t miss = 0; miss < misses_.size(); ++miss) {
-    ids.insert(ids.end(), IdsOf(miss).begin(), IdsOf(miss).end());
-  }
-  table_.ram().Admit(ids, own_rows_.get(), misses);
+  for (uint32_t& miss : misses) miss = misses_[miss];
+  table_.ram().Admit(options_.row_ids, options_.rows.data(), misses);
+}
+
+void NvmeFetch::AdmitUses() {
+  if (failed()) return;
+  std::vector<uint32_t> uses = waited_;
+  for (const Repeat& repeat : repeats_) uses.push_back(repeat.miss);
+  std::sort(uses.begin(), uses.end());
+  AdmitToRam(std::move(uses));
 }
 
 void NvmeFetch::CopyRepeats() const {
+  if (failed()) return;
   for (const Repeat& repeat : repeats_) {
     std::memcpy(RowsOf(repeat.miss), RowsOf(repeat.first), group_bytes());
     SetTier(repeat.miss, Tier::kRam);
@@ -320,8 +338,8 @@ void NvmeFetch::CountEnd(const absl::Status& status) {
   if (read_for_ != ReadFor::kFetch) return;
   const absl::Time end = absl::Now();
   if (status.ok()) {
-    const uint64_t groups = options_.row_ids.size() / table_.spec().group_size;
-    const uint64_t from_ram = groups - misses_.size() + waited_.size();
+    const uint64_t groups = options_.row_ids.size() / group_size();
+    const uint64_t from_ram = groups - misses_.size() + waited_.size() + repeats_.size();
     table_.CountFetch(groups, from_ram, warm_hits_, end - start_);
     table_.CountTimeliness(options_.needed_at, end);
     return;
@@ -331,19 +349,18 @@ void NvmeFetch::CountEnd(const absl::Status& status) {
 }
 
 void NvmeFetch::Finish() {
+  CopyRepeats();
+  AdmitUses();
+  Answer();
+}
+
+void NvmeFetch::Answer() {
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
     status = status_;
   }
-  if (status.ok()) {
-    CopyRepeats();
-    CopyOwnRows();
-    // These were uses of groups that this fetch did not bring.
-    for (const Repeat& repeat : repeats_) waited_.push_back(repeat.miss);
-    std::sort(waited_.begin(), waited_.end());
-    AdmitToRam(waited_);
-  }
+  if (status.ok()) CopyOwnRows();
   CountEnd(status);
   // The caller may let go of everything as soon as it is told, the table included.
   options_.table.reset();

@@ -109,6 +109,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   void Arrive();
   void ReadWhatDidNotCome() ABSL_LOCKS_EXCLUDED(mutex_);
   void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
@@ -120,16 +121,20 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   }
   void CountEnd(const absl::Status& status);
   void AdmitToRam(std::vector<uint32_t> misses);
+  // Of groups that this fetch did not bring.
+  void AdmitUses();
   void CopyRepeats() const;
   void CopyOwnRows() const;
   void SetTier(uint32_t miss, Tier tier) const {
     if (!options_.tiers.empty()) options_.tiers[misses_[miss]] = tier;
   }
 
+  uint32_t group_size() const { return table_.spec().group_size; }
   size_t group_bytes() const { return table_.spec().group_bytes(); }
   absl::Span<const RowId> IdsOf(uint32_t miss) const {
-    const size_t group_size = table_.spec().group_size;
-    return options_.row_ids.subspan(misses_[miss] * group_size, group_size);
+    return own_ids_.empty()
+               ? options_.row_ids.subspan(size_t{misses_[miss]} * group_size(), group_size())
+               : absl::MakeConstSpan(own_ids_).subspan(size_t{miss} * group_size(), group_size());
   }
   std::byte* rows() const { return own_rows_ == nullptr ? options_.rows.data() : own_rows_.get(); }
   std::byte* RowsOf(uint32_t miss) const {
@@ -158,8 +163,10 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   uint64_t warm_hits_ = 0;
   std::atomic<uint64_t> reads_made_{0};
   // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
-  // must not get into the RAM tier.
+  // must not get into the RAM tier. It outlives the answer, and so do the ids, [misses x
+  // group_size].
   std::unique_ptr<std::byte[]> own_rows_;
+  std::vector<RowId> own_ids_;
   std::atomic<size_t> parts_left_{0};
   std::atomic<size_t> to_come_{1};
   std::atomic<bool> failed_{false};

@@ -18,6 +18,7 @@
 namespace engram::storage {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 
 TEST_F(FetchOperationTest, RowsComeInTheOrderAskedForAndAreReadSorted) {
@@ -67,6 +68,33 @@ TEST_F(FetchOperationTest, WhatIsAllInRamIsAnsweredByTheCaller) {
            {.scheduler = &scheduler_});
   EXPECT_TRUE(done);
   EXPECT_EQ(script_->calls().size(), 1U);
+}
+
+// Of a client's memory nothing is needed after the answer, not even for what RAM gets.
+TEST_F(FetchOperationTest, SharedMemoryIsAnsweredBeforeRamHasTheRows) {
+  Make(8, 16 * kMiB);
+  std::vector<RowId> ids = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  ids.insert(ids.end(), ids.begin(), ids.begin() + 8);
+  const std::vector<RowId> asked = ids;
+  rows_.resize(ids.size() * spec_.row_bytes);
+  std::promise<uint64_t> admissions;
+  RunFetch(
+      {.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_), .rows_are_shared = true},
+      [&](const absl::Status& status) {
+        EXPECT_TRUE(status.ok()) << status;
+        EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+        std::fill(ids.begin(), ids.end(), 19'999);
+        std::fill(rows_.begin(), rows_.end(), std::byte{0xEE});
+        admissions.set_value(table_->Stats().ram.admissions);
+      },
+      {.scheduler = &scheduler_});
+  EXPECT_EQ(admissions.get_future().get(), 0U);
+
+  ASSERT_TRUE(Fetch(asked).ok());
+  EXPECT_EQ(CountWrongRows(spec_, asked, rows_), 0U);
+  EXPECT_THAT(tiers_, Each(Tier::kRam));
+  EXPECT_EQ(script_->calls().size(), 1U);
+  EXPECT_EQ(table_->Stats().ram.hits, 4U);
 }
 
 // A large fetch is read by several threads, no page by two of them.
