@@ -42,7 +42,8 @@ absl::Status PageReader::Run(const ReadTerms& terms) {
   for (;;) {
     const size_t max_in_flight = std::min(window_.size(), terms.MaxInFlight());
     FillWindow(max_in_flight);
-    const size_t count = ahead_.AwaitOldest(std::clamp<size_t>(max_in_flight / 4, 1, kRunPages));
+    const size_t run = next_read_ == reads_.size() ? kRunPages : max_in_flight / 4;
+    const size_t count = ahead_.AwaitOldest(std::clamp<size_t>(run, 1, kRunPages));
     if (count == 0) {
       return absl::OkStatus();
     }
