@@ -106,7 +106,8 @@ struct FetchOptions {
   // Others go first, but for one I/O thread, and its reads leave room for theirs.
   bool bulk = false;
   // The calling thread has nobody else to serve: it reads by itself what is needed within a
-  // millisecond, if that is no more than some tokens', and so saves the way to an I/O thread.
+  // millisecond, if that is no more than some tokens', and so saves the way to an I/O thread. Where
+  // it calls `done` itself, RAM has the rows when Fetch returns.
   bool caller_may_read = false;
 };
 using FetchDone = absl::AnyInvocable<void(absl::Status) &&>;

@@ -56,6 +56,7 @@ void Attachment::Stop() {
 }
 
 absl::Status Attachment::Serve() {
+  thread_ = std::this_thread::get_id();
   uint32_t taken = 0;
   absl::Status status;
   while (status.ok() && AwaitSubmission(taken)) {
@@ -179,7 +180,7 @@ void Attachment::Complete(uint32_t slot, const absl::Status& status) {
     --in_flight_;
   }
   // The kernel may have given the client this processor, which it should not wait for.
-  if (wakes) std::this_thread::yield();
+  if (wakes && std::this_thread::get_id() == thread_) std::this_thread::yield();
 }
 
 void Attachment::CancelAll() {

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,8 @@ class Attachment {
   FetchHandler* const handler_;
   std::array<Fetch, shm::kMaxSlots> fetches_;  // by slot
   std::atomic<bool> stopping_{false};
-  shm::SpinHabit spin_habit_;  // of the thread that serves
+  std::thread::id thread_;     // that serves
+  shm::SpinHabit spin_habit_;  // its
 
   absl::Mutex mutex_;
   uint32_t completed_ ABSL_GUARDED_BY(mutex_) = 0;  // pushes

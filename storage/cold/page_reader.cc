@@ -11,7 +11,7 @@
 namespace engram::storage {
 namespace {
 
-// Pages that are awaited together: of a full window few enough that the device does not run dry.
+// Most pages that are awaited together: few enough that the device does not run dry.
 constexpr size_t kRunPages = 32;
 
 // No more than there are reads: of a few, a whole window takes longer to set up than to use.
@@ -42,7 +42,8 @@ absl::Status PageReader::Run(const ReadTerms& terms) {
   for (;;) {
     const size_t max_in_flight = std::min(window_.size(), terms.MaxInFlight());
     FillWindow(max_in_flight);
-    const size_t run = next_read_ == reads_.size() ? kRunPages : max_in_flight / 4;
+    const bool all_started = next_read_ == reads_.size();
+    const size_t run = all_started ? ahead_.size() : max_in_flight / 4;
     const size_t count = ahead_.AwaitOldest(std::clamp<size_t>(run, 1, kRunPages));
     if (count == 0) {
       return absl::OkStatus();

@@ -23,8 +23,8 @@ std::byte* ThreadBuffer(size_t bytes) {
   thread_local size_t buffer_bytes = 0;
   if (buffer_bytes < bytes) {
     buffer.reset();
+    buffer = NewAlignedBuffer(std::bit_ceil(bytes));
     buffer_bytes = std::bit_ceil(bytes);
-    buffer = NewAlignedBuffer(buffer_bytes);
   }
   return buffer.get();
 }

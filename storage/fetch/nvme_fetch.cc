@@ -4,6 +4,7 @@
 #include <cstring>
 #include <iterator>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -64,6 +65,7 @@ void NvmeFetch::Start() {
   if (read_.empty()) {
     Arrive();  // others read it all
   } else if (CallerReads()) {
+    caller_ = std::this_thread::get_id();
     Begin();
   } else {
     Submit([this] { Begin(); });
@@ -226,13 +228,20 @@ void NvmeFetch::EndRound() {
     StartRound();
     return;
   }
-  if (own_rows_ == nullptr || !waited_.empty()) {
+  const bool rows_outlive_answer = own_rows_ != nullptr;
+  if (std::this_thread::get_id() == caller_ && rows_outlive_answer && waited_.empty()) {
+    AnswerFirst();
+  } else {
     HandOn();
     Arrive();
-    return;
   }
-  // The rows outlive the answer, which need not wait until RAM has them.
+}
+
+void NvmeFetch::AnswerFirst() {
   const TableRef table = options_.table;
+  for (const uint32_t miss : shared_) {
+    if (!failed()) table_.reads_under_way().HandOut(IdsOf(miss), RowsOf(miss));
+  }
   CopyRepeats();
   Answer();
   HandOn();

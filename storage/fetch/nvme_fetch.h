@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,7 @@ enum class ReadFor : uint8_t {
 // What the warm tier seems to have is read there, all else, at the same time, from the cold tier;
 // what was not in the warm tier after all follows in a second round. What another fetch is reading
 // is taken from there, or, if that comes to nothing, read in a last round. A group that occurs more
-// than once is read for its first place and copied from there. Destroyed by the I/O thread that
+// than once is read for its first place and copied from there. Destroyed by the thread that
 // ends it.
 class NvmeFetch final : public ReadsUnderWay::Waiter,
                         public std::enable_shared_from_this<NvmeFetch> {
@@ -101,6 +102,9 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   absl::Status ReadWarm(absl::Span<WarmRead> reads);
   absl::Status ReadCold(absl::Span<const RowRead> reads);
   void EndRound();
+  // Whoever waits for the rows need not wait until RAM has them, too. By the caller, whose next
+  // fetch comes after that.
+  void AnswerFirst();
   // Hands the rows that this fetch read to RAM and to others that wait for them.
   void HandOn();
 
@@ -132,7 +136,7 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   uint32_t group_size() const { return table_.spec().group_size; }
   size_t group_bytes() const { return table_.spec().group_bytes(); }
   absl::Span<const RowId> IdsOf(uint32_t miss) const {
-    return own_ids_.empty()
+    return own_rows_ == nullptr
                ? options_.row_ids.subspan(size_t{misses_[miss]} * group_size(), group_size())
                : absl::MakeConstSpan(own_ids_).subspan(size_t{miss} * group_size(), group_size());
   }
@@ -163,10 +167,10 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   uint64_t warm_hits_ = 0;
   std::atomic<uint64_t> reads_made_{0};
   // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
-  // must not get into the RAM tier. It outlives the answer, and so do the ids, [misses x
-  // group_size].
+  // must not get into the RAM tier. And [misses x group_size].
   std::unique_ptr<std::byte[]> own_rows_;
   std::vector<RowId> own_ids_;
+  std::thread::id caller_;  // if it reads
   std::atomic<size_t> parts_left_{0};
   std::atomic<size_t> to_come_{1};
   std::atomic<bool> failed_{false};

@@ -18,14 +18,27 @@ ReadsUnderWay::Role ReadsUnderWay::Begin(absl::Span<const RowId> ids, const Read
   return Role::kWaits;
 }
 
+void ReadsUnderWay::HandOut(absl::Span<const RowId> ids, const std::byte* rows) {
+  Waits waits;
+  {
+    absl::MutexLock lock(&mutex_);
+    waits = std::exchange(reads_.find(ids)->second.waits, {});
+  }
+  TellAll(waits, rows);
+}
+
 void ReadsUnderWay::End(absl::Span<const RowId> ids, const std::byte* rows) {
-  absl::InlinedVector<Wait, 1> waits;
+  Waits waits;
   {
     absl::MutexLock lock(&mutex_);
     const auto entry = reads_.find(ids);
     waits = std::move(entry->second.waits);
     reads_.erase(entry);
   }
+  TellAll(waits, rows);
+}
+
+void ReadsUnderWay::TellAll(const Waits& waits, const std::byte* rows) {
   for (const Wait& wait : waits) wait.waiter->Take(wait.group, rows);
 }
 

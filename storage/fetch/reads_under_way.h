@@ -72,7 +72,11 @@ class ReadsUnderWay {
   Role Begin(absl::Span<const RowId> ids, const Reader* fetch,
              const std::shared_ptr<Waiter>& waiter, uint32_t group) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The read of a group that `Begin` answered with kReads is over: hands the rows, or null, to
+  // The rows of a group that `Begin` answered with kReads have come: hands them to those who wait
+  // for it by now.
+  void HandOut(absl::Span<const RowId> ids, const std::byte* rows) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The read of such a group is over: hands the rows, or null, to
   // those who wait for it.
   void End(absl::Span<const RowId> ids, const std::byte* rows) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -81,10 +85,13 @@ class ReadsUnderWay {
     std::shared_ptr<Waiter> waiter;
     uint32_t group;
   };
+  using Waits = absl::InlinedVector<Wait, 1>;
   struct Read {
     const Reader* reader;
-    absl::InlinedVector<Wait, 1> waits;
+    Waits waits;
   };
+
+  static void TellAll(const Waits& waits, const std::byte* rows);
 
   static constexpr size_t kSmallFetch = 32;  // groups that one thread reads at a time anyway
   static constexpr size_t kMaxTimesLarger = 4;

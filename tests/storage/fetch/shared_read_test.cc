@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -18,6 +19,7 @@
 namespace engram::storage {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 
 // Fetches of groups of 8 rows that run beside each other; group g is rows 8g to 8g + 7.
@@ -27,6 +29,7 @@ class SharedReadTest : public FetchOperationTest {
     std::vector<RowId> ids;
     std::vector<std::byte> rows;
     std::vector<Tier> tiers;
+    std::function<void()> on_answer;  // before the promise is kept
     std::promise<absl::Status> promise{};
     std::future<absl::Status> status = promise.get_future();
 
@@ -46,12 +49,7 @@ class SharedReadTest : public FetchOperationTest {
 
   std::unique_ptr<Run> Start(const std::vector<uint32_t>& groups,
                              absl::Time deadline = absl::InfiniteFuture(), bool bulk = false) {
-    auto run = std::make_unique<Run>();
-    for (const uint32_t group : groups) {
-      for (uint32_t i = 0; i < 8; ++i) run->ids.push_back(group * 8 + i);
-    }
-    run->rows.resize(run->ids.size() * spec_.row_bytes);
-    run->tiers.resize(groups.size());
+    auto run = NewRun(groups);
     RunFetch({.table = table_,
               .row_ids = run->ids,
               .rows = absl::MakeSpan(run->rows),
@@ -60,6 +58,32 @@ class SharedReadTest : public FetchOperationTest {
               .bulk = bulk},
              [run = run.get()](absl::Status status) { run->promise.set_value(std::move(status)); },
              {.scheduler = &scheduler_});
+    return run;
+  }
+
+  // A fetch that is needed at once, by a thread that may read.
+  void RunHere(Run* run) {
+    RunFetch({.table = table_,
+              .row_ids = run->ids,
+              .rows = absl::MakeSpan(run->rows),
+              .rows_are_shared = true,
+              .tiers = absl::MakeSpan(run->tiers),
+              .needed_at = absl::Now(),
+              .caller_may_read = true},
+             [run](absl::Status status) {
+               if (run->on_answer) run->on_answer();
+               run->promise.set_value(std::move(status));
+             },
+             {.scheduler = &scheduler_});
+  }
+
+  std::unique_ptr<Run> NewRun(const std::vector<uint32_t>& groups) const {
+    auto run = std::make_unique<Run>();
+    for (const uint32_t group : groups) {
+      for (uint32_t i = 0; i < 8; ++i) run->ids.push_back(group * 8 + i);
+    }
+    run->rows.resize(run->ids.size() * spec_.row_bytes);
+    run->tiers.resize(groups.size());
     return run;
   }
 
@@ -110,6 +134,41 @@ TEST_F(SharedReadTest, WhatAnotherFetchIsReadingIsTakenFromThere) {
   EXPECT_EQ(table_->Stats().ram.hits, 3U);
   // It is over: now the group would have to be read again.
   ExpectRight(Start({1}).get());
+  EXPECT_EQ(ReadsOf(1), 2);
+}
+
+// As the workers of one model do, which ask for the same rows at the same time.
+TEST_F(SharedReadTest, ACallerThatReadsHandsItsRowsOnBeforeItIsAnswered) {
+  const auto first = NewRun({1, 2});
+  std::unique_ptr<Run> second;
+  first->on_answer = [&] {
+    EXPECT_EQ(second->status.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  };
+  std::thread caller([&] { RunHere(first.get()); });
+  AwaitRead(1);
+  second = Start({2, 1, 2});
+  Release();
+  caller.join();
+  ExpectRight(first.get());
+  ExpectRight(second.get());
+  EXPECT_EQ(ReadsOf(1), 1);
+  EXPECT_THAT(second->tiers, Each(Tier::kRam));
+}
+
+TEST_F(SharedReadTest, AFailureOfACallerThatReadsIsNotShared) {
+  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (group != 1 || ++tries > 1) return absl::OkStatus();
+    mutex_.Await(absl::Condition(&released_));
+    return absl::DataLossError("row 8: bad");
+  };
+  const auto first = NewRun({1, 1});
+  std::thread caller([&] { RunHere(first.get()); });
+  AwaitRead(1);
+  const auto second = Start({1});
+  Release();
+  caller.join();
+  EXPECT_THAT(first->status.get(), IsError(kDataLoss, "row 8: bad"));
+  ExpectRight(second.get());
   EXPECT_EQ(ReadsOf(1), 2);
 }
 
@@ -187,7 +246,12 @@ TEST_F(SharedReadTest, ManyFetchesOfTheSameGroups) {
   for (int i = 0; i < 2000; ++i) {
     std::vector<uint32_t> groups(1 + random() % 6);
     for (uint32_t& group : groups) group = static_cast<uint32_t>(random() % 12);
-    runs.push_back(Start(groups));
+    if (i % 4 == 0) {
+      runs.push_back(NewRun(groups));
+      RunHere(runs.back().get());
+    } else {
+      runs.push_back(Start(groups));
+    }
   }
   uint64_t failed = 0;
   for (const auto& run : runs) {
