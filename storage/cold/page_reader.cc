@@ -44,7 +44,8 @@ absl::Status PageReader::Run(const ReadTerms& terms) {
     FillWindow(max_in_flight);
     const bool all_started = next_read_ == reads_.size();
     const size_t run = all_started ? ahead_.size() : max_in_flight / 4;
-    const size_t count = ahead_.AwaitOldest(std::clamp<size_t>(run, 1, kRunPages));
+    const size_t count =
+        ahead_.AwaitOldest(std::clamp<size_t>(run, 1, kRunPages), terms.spin_until());
     if (count == 0) {
       return absl::OkStatus();
     }

@@ -65,10 +65,12 @@ void ReadAhead::Push(std::shared_ptr<const ReadableFile> file, uint64_t offset) 
   queue_->Submit(&request);
 }
 
-size_t ReadAhead::AwaitOldest(size_t max_count) {
+size_t ReadAhead::AwaitOldest(size_t max_count, absl::Time spin_until) {
   // A run stops where the ring wraps around.
   awaited_ = std::min({max_count, size_, capacity_ - oldest_});
-  queue_->Await(absl::MakeSpan(requests_).subspan(oldest_, awaited_));
+  const auto requests = absl::MakeSpan(requests_).subspan(oldest_, awaited_);
+  if (spin_until != absl::InfinitePast()) queue_->SpinFor(requests, spin_until);
+  queue_->Await(requests);
   return awaited_;
 }
 

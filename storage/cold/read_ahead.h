@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/io/read_engine.h"
 #include "storage/io/readable_file.h"
@@ -34,7 +35,8 @@ class ReadAhead {
   void Push(std::shared_ptr<const ReadableFile> file, uint64_t offset);
 
   // Waits for the oldest reads, `max_count` at most, and returns how many they are: 0 if empty.
-  size_t AwaitOldest(size_t max_count);
+  //   spin_until: sleeps only after that
+  size_t AwaitOldest(size_t max_count, absl::Time spin_until = absl::InfinitePast());
 
   // Gives the `count` oldest places back, all of which were awaited.
   void PopOldest(size_t count);

@@ -28,13 +28,15 @@ class ReadPace {
   virtual size_t MaxInFlight() const = 0;
 };
 
-// A deadline, and perhaps a flag, and a pace. A plain deadline will do where these are asked for.
+// A deadline, and perhaps more. A plain deadline will do where these are asked for.
 class ReadTerms {
  public:
   // cancelled: null if nobody can cancel;  pace: null for no limit; both must outlive the read
+  // spin_until: when to begin to sleep while the device reads
   ReadTerms(absl::Time deadline,  // NOLINT(google-explicit-constructor)
-            const CancelFlag* cancelled = nullptr, const ReadPace* pace = nullptr)
-      : deadline_(deadline), cancelled_(cancelled), pace_(pace) {}
+            const CancelFlag* cancelled = nullptr, const ReadPace* pace = nullptr,
+            absl::Time spin_until = absl::InfinitePast())
+      : deadline_(deadline), cancelled_(cancelled), pace_(pace), spin_until_(spin_until) {}
 
   // OK while the read is to go on.
   //   CANCELLED          the flag is not 0
@@ -51,6 +53,7 @@ class ReadTerms {
   }
 
   absl::Time deadline() const { return deadline_; }
+  absl::Time spin_until() const { return spin_until_; }
 
   size_t MaxInFlight() const {
     return pace_ == nullptr ? ReadPace::kNoLimit : pace_->MaxInFlight();
@@ -60,6 +63,7 @@ class ReadTerms {
   absl::Time deadline_;
   const CancelFlag* cancelled_;
   const ReadPace* pace_;
+  absl::Time spin_until_;
 };
 
 }  // namespace engram::storage

@@ -20,6 +20,9 @@ constexpr size_t kMinReadsPerPart = 256;
 // What a caller reads: two tokens' groups, needed sooner than an I/O thread may wake up and read.
 constexpr size_t kGroupsOfCaller = 6;
 constexpr absl::Duration kAtOnce = absl::Milliseconds(1);
+// How long it looks out for them before it sleeps: some reads take so long, and where all sleep
+// the processor may as well, which then takes a good part of a read's time to wake up.
+constexpr absl::Duration kSpin = absl::Microseconds(300);
 
 size_t PartsFor(size_t reads, int threads) {
   return std::clamp<size_t>(reads / kMinReadsPerPart, 1, static_cast<size_t>(threads));
@@ -190,6 +193,12 @@ void NvmeFetch::ReadPart(const Part& part) {
   if (parts_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) EndRound();
 }
 
+ReadTerms NvmeFetch::terms() const {
+  return {read_for_ == ReadFor::kPart ? absl::InfiniteFuture() : options_.deadline,
+          options_.cancelled, &scheduler_->PaceOf(job_class_),
+          is_caller() ? absl::Now() + kSpin : absl::InfinitePast()};
+}
+
 absl::Status NvmeFetch::ReadWarm(absl::Span<WarmRead> reads) {
   if (auto status = MayBegin(); !status.ok()) return status;
   const absl::Time start = absl::Now();
@@ -229,7 +238,7 @@ void NvmeFetch::EndRound() {
     return;
   }
   const bool rows_outlive_answer = own_rows_ != nullptr;
-  if (std::this_thread::get_id() == caller_ && rows_outlive_answer && waited_.empty()) {
+  if (is_caller() && rows_outlive_answer && waited_.empty()) {
     AnswerFirst();
   } else {
     HandOn();

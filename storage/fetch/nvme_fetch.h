@@ -119,10 +119,8 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
   absl::Time due() const { return std::min(options_.needed_at, options_.deadline); }
   absl::Status MayBegin() const { return ReadTerms(options_.deadline, options_.cancelled).Check(); }
-  ReadTerms terms() const {
-    return {read_for_ == ReadFor::kPart ? absl::InfiniteFuture() : options_.deadline,
-            options_.cancelled, &scheduler_->PaceOf(job_class_)};
-  }
+  bool is_caller() const { return std::this_thread::get_id() == caller_; }
+  ReadTerms terms() const;
   void CountEnd(const absl::Status& status);
   void AdmitToRam(std::vector<uint32_t> misses);
   // Of groups that this fetch did not bring.

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 
 namespace engram::storage {
@@ -51,6 +52,9 @@ class ReadQueue {
 
   // Returns when every one of `requests`, all submitted before, is done.
   virtual void Await(absl::Span<ReadRequest> requests) = 0;
+
+  // Looks out for that until then, without sleeping; perhaps not at all. Await has to follow.
+  virtual void SpinFor(absl::Span<ReadRequest> /*requests*/, absl::Time /*until*/) {}
 };
 
 // Makes queues. Thread-safe.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/base/call_once.h"
+#include "absl/time/clock.h"
 #include "spdlog/spdlog.h"
 #include "storage/io/pread_engine.h"
 #include "storage/io/read_progress.h"
@@ -54,17 +55,24 @@ class UringQueue final : public ReadQueue {
 
   void Await(absl::Span<ReadRequest> requests) override {
     assert(std::this_thread::get_id() == owner_);
-    for (;;) {
-      const auto pending = static_cast<unsigned>(std::count_if(
-          requests.begin(), requests.end(), [](const ReadRequest& r) { return !r.done; }));
-      if (pending == 0) {
-        return;
-      }
+    while (const unsigned pending = Pending(requests)) {
       EnterAndReap(pending);
     }
   }
 
+  void SpinFor(absl::Span<ReadRequest> requests, absl::Time until) override {
+    assert(std::this_thread::get_id() == owner_);
+    while (Pending(requests) > 0 && absl::Now() < until) {
+      Reap(io_uring_submit_and_get_events(&ring_));
+    }
+  }
+
  private:
+  static unsigned Pending(absl::Span<const ReadRequest> requests) {
+    return static_cast<unsigned>(std::count_if(requests.begin(), requests.end(),
+                                               [](const ReadRequest& r) { return !r.done; }));
+  }
+
   // Each read in flight has at most one entry in the submission queue, so there is room.
   void Prepare(ReadRequest* request) {
     io_uring_sqe* entry = io_uring_get_sqe(&ring_);
@@ -76,8 +84,11 @@ class UringQueue final : public ReadQueue {
   }
 
   // Submits what is prepared, waits for `wait` completions of whatever reads, and takes all.
-  void EnterAndReap(unsigned wait) {
-    const int result = io_uring_submit_and_wait(&ring_, wait);
+  void EnterAndReap(unsigned wait) { Reap(io_uring_submit_and_wait(&ring_, wait)); }
+
+  // Takes all completions.
+  //   result: of the call that submitted
+  void Reap(int result) {
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -EBUSY &&
         result != -ENOMEM) {
       // The kernel may own buffers of ours, and nothing can tell when it is done with them.

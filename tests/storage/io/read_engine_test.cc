@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "tests/storage/io/io_testing.h"
 
 namespace engram::storage {
@@ -129,6 +130,29 @@ TEST_P(ReadEngineTest, AwaitsAnySubsetInAnyOrder) {
   }
   queue_->Await(absl::MakeSpan(requests));
   queue_->Await({});
+}
+
+TEST_P(ReadEngineTest, LooksOutForReadsUntilTheyAreDoneOrTheTimeIsUp) {
+  if (GetParam() == Kind::kPread) GTEST_SKIP() << "it leaves that to Await";
+  std::array<int, 2> pipe_ends;
+  ASSERT_EQ(pipe(pipe_ends.data()), 0);
+  const auto file = OpenTestFile(Path(), /*direct=*/true);
+  const AlignedBytes buffer = NewAlignedBytes(2 * kDirectAlignment);
+  std::array<ReadRequest, 2> requests = {
+      ReadRequest{.fd = file->fd(), .length = kDirectAlignment, .buffer = buffer.get()},
+      ReadRequest{.fd = pipe_ends[0], .length = 1, .buffer = buffer.get() + kDirectAlignment}};
+  for (ReadRequest& request : requests) queue_->Submit(&request);
+  queue_->SpinFor(absl::MakeSpan(requests).first(1), absl::InfiniteFuture());
+  EXPECT_TRUE(requests[0].done);
+  EXPECT_EQ(CountWrongBytes(buffer.get(), 0, kDirectAlignment), 0U);
+
+  queue_->SpinFor(absl::MakeSpan(requests), absl::Now() + absl::Milliseconds(1));
+  EXPECT_FALSE(requests[1].done);
+  ASSERT_EQ(write(pipe_ends[1], "7", 1), 1);
+  queue_->SpinFor(absl::MakeSpan(requests), absl::InfiniteFuture());
+  EXPECT_TRUE(requests[1].done);
+  EXPECT_EQ(buffer[kDirectAlignment], std::byte{'7'});
+  for (const int end : pipe_ends) close(end);
 }
 
 TEST_P(ReadEngineTest, QueueWaitsForReadsInFlightWhenDestroyed) {
