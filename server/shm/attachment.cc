@@ -169,18 +169,20 @@ void Attachment::Complete(uint32_t slot, const absl::Status& status) {
   }
   fetch.busy.store(false, std::memory_order_release);
 
-  bool wakes = false;
+  // The kernel may have given the client this processor, which it should not wait for.
+  bool gives_way = false;
   {
     shm::Ring& ring = region_.control().completed;
     absl::MutexLock lock(&mutex_);
     shm::Push(&ring, region_.slots(), slot, &completed_);
-    wakes = shm::MustRing(&ring);
-    // Refused where the client has taken none for long: then it will find many.
-    if (wakes) send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    --in_flight_;
+    if (shm::MustRing(&ring)) {
+      // Refused where the client has taken none for long: then it will find many.
+      send(connection_, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+      gives_way = std::this_thread::get_id() == thread_;
+    }
+    --in_flight_;  // the attachment may be gone from here on
   }
-  // The kernel may have given the client this processor, which it should not wait for.
-  if (wakes && std::this_thread::get_id() == thread_) std::this_thread::yield();
+  if (gives_way) std::this_thread::yield();
 }
 
 void Attachment::CancelAll() {
