@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kRunPages = 32;
 
 // No more than there are reads: of a few, a whole window takes longer to set up than to use.
-int MaxInFlight(const PageSource& source, absl::Span<const RowRead> reads) {
+int WindowReads(const PageSource& source, absl::Span<const RowRead> reads) {
   const int depth = source.file_system->engine().options().queue_depth;
   return static_cast<int>(std::clamp<size_t>(reads.size(), 1, static_cast<size_t>(depth)));
 }
@@ -35,7 +35,7 @@ PageReader::PageReader(const PageSource& source, const PageLayout& layout,
       reads_(reads),
       sink_(sink),
       ahead_(source.file_system->ThreadQueue(), layout.page_file_bytes(),
-             MaxInFlight(source, reads)),
+             WindowReads(source, reads)),
       window_(ahead_.capacity()) {}
 
 absl::Status PageReader::Run(const ReadTerms& terms) {

@@ -238,7 +238,8 @@ void NvmeFetch::EndRound() {
     return;
   }
   const bool rows_outlive_answer = own_rows_ != nullptr;
-  if (is_caller() && rows_outlive_answer && waited_.empty()) {
+  const bool all_came = waited_.empty();
+  if (is_caller() && rows_outlive_answer && all_came) {
     AnswerFirst();
   } else {
     HandOn();
@@ -248,8 +249,10 @@ void NvmeFetch::EndRound() {
 
 void NvmeFetch::AnswerFirst() {
   const TableRef table = options_.table;
-  for (const uint32_t miss : shared_) {
-    if (!failed()) table_.reads_under_way().HandOut(IdsOf(miss), RowsOf(miss));
+  if (!failed()) {
+    for (const uint32_t miss : shared_) {
+      table_.reads_under_way().HandOut(IdsOf(miss), RowsOf(miss));
+    }
   }
   CopyRepeats();
   Answer();

@@ -38,8 +38,8 @@ enum class ReadFor : uint8_t {
 // What the warm tier seems to have is read there, all else, at the same time, from the cold tier;
 // what was not in the warm tier after all follows in a second round. What another fetch is reading
 // is taken from there, or, if that comes to nothing, read in a last round. A group that occurs more
-// than once is read for its first place and copied from there. Destroyed by the thread that
-// ends it.
+// than once is read for its first place and copied from there. Destroyed by the thread that ends
+// it.
 class NvmeFetch final : public ReadsUnderWay::Waiter,
                         public std::enable_shared_from_this<NvmeFetch> {
  public:
@@ -165,10 +165,10 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   uint64_t warm_hits_ = 0;
   std::atomic<uint64_t> reads_made_{0};
   // [misses x group_size x row_bytes], where the caller's memory is shared: what others write there
-  // must not get into the RAM tier. And [misses x group_size].
+  // must not get into the RAM tier.
   std::unique_ptr<std::byte[]> own_rows_;
-  std::vector<RowId> own_ids_;
-  std::thread::id caller_;  // if it reads
+  std::vector<RowId> own_ids_;  // [misses x group_size], beside own_rows_
+  std::thread::id caller_;      // if it reads
   std::atomic<size_t> parts_left_{0};
   std::atomic<size_t> to_come_{1};
   std::atomic<bool> failed_{false};

@@ -76,8 +76,7 @@ class ReadsUnderWay {
   // for it by now.
   void HandOut(absl::Span<const RowId> ids, const std::byte* rows) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The read of such a group is over: hands the rows, or null, to
-  // those who wait for it.
+  // The read of such a group is over: hands the rows, or null, to those who wait for it.
   void End(absl::Span<const RowId> ids, const std::byte* rows) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

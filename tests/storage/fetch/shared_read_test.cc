@@ -107,6 +107,14 @@ class SharedReadTest : public FetchOperationTest {
         if (group == 1) mutex_.Await(absl::Condition(&released_));
         return absl::OkStatus();
       };
+  // Of group 1 only the first read takes until then, and ends with `status`.
+  void HoldFirstRead(const absl::Status& status) {
+    answer_ = [this, status, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      if (group != 1 || ++tries > 1) return absl::OkStatus();
+      mutex_.Await(absl::Condition(&released_));
+      return status;
+    };
+  }
   void Release() {
     absl::MutexLock lock(&mutex_);
     released_ = true;
@@ -156,11 +164,7 @@ TEST_F(SharedReadTest, ACallerThatReadsHandsItsRowsOnBeforeItIsAnswered) {
 }
 
 TEST_F(SharedReadTest, AFailureOfACallerThatReadsIsNotShared) {
-  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (group != 1 || ++tries > 1) return absl::OkStatus();
-    mutex_.Await(absl::Condition(&released_));
-    return absl::DataLossError("row 8: bad");
-  };
+  HoldFirstRead(absl::DataLossError("row 8: bad"));
   const auto first = NewRun({1, 1});
   std::thread caller([&] { RunHere(first.get()); });
   AwaitRead(1);
@@ -173,11 +177,7 @@ TEST_F(SharedReadTest, AFailureOfACallerThatReadsIsNotShared) {
 }
 
 TEST_F(SharedReadTest, AFailureIsNotShared) {
-  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (group != 1 || ++tries > 1) return absl::OkStatus();
-    mutex_.Await(absl::Condition(&released_));
-    return absl::DataLossError("row 8: bad");
-  };
+  HoldFirstRead(absl::DataLossError("row 8: bad"));
   const auto first = Start({1});
   AwaitRead(1);
   const auto second = Start({3, 1, 5});
@@ -191,10 +191,7 @@ TEST_F(SharedReadTest, AFailureIsNotShared) {
 
 TEST_F(SharedReadTest, NobodyWaitsForAFetchThatIsDueLater) {
   const absl::Time soon = absl::Now() + absl::Hours(1);
-  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (group == 1 && ++tries == 1) mutex_.Await(absl::Condition(&released_));
-    return absl::OkStatus();
-  };
+  HoldFirstRead(absl::OkStatus());
   const auto first = Start({1}, soon + absl::Seconds(1));
   AwaitRead(1);
   ExpectRight(Start({1}, soon).get());
@@ -205,10 +202,7 @@ TEST_F(SharedReadTest, NobodyWaitsForAFetchThatIsDueLater) {
 }
 
 TEST_F(SharedReadTest, NobodyButBulkFetchesWaitsForABulkFetch) {
-  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (group == 1 && ++tries == 1) mutex_.Await(absl::Condition(&released_));
-    return absl::OkStatus();
-  };
+  HoldFirstRead(absl::OkStatus());
   const auto first = Start({1}, absl::InfiniteFuture(), /*bulk=*/true);
   AwaitRead(1);
   ExpectRight(Start({1}).get());
@@ -221,10 +215,7 @@ TEST_F(SharedReadTest, NobodyButBulkFetchesWaitsForABulkFetch) {
 }
 
 TEST_F(SharedReadTest, ASmallFetchDoesNotWaitForALargeOne) {
-  answer_ = [this, tries = 0](uint64_t group) mutable ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (group == 1 && ++tries == 1) mutex_.Await(absl::Condition(&released_));
-    return absl::OkStatus();
-  };
+  HoldFirstRead(absl::OkStatus());
   std::vector<uint32_t> many(500);
   std::iota(many.begin(), many.end(), 1);
   const auto large = Start(many);
