@@ -50,7 +50,7 @@ absl::StatusOr<Round> DecodeLoop::Run(Text text, bool with_rows) {
   parts_.main.Clear(checksums_.get(), all_steps() * layers() * sizeof(uint64_t));
   if (absl::Status status = parts_.main.Synchronize(); !status.ok()) return status;
   for (size_t step = 0; step < std::min(options_.ahead, all_steps()); ++step) {
-    if (absl::Status status = Ask(text, step, with_rows); !status.ok()) return status;
+    if (absl::Status status = Ask(text, step, step, with_rows); !status.ok()) return status;
   }
   absl::Duration on_clock_time;
   for (size_t step = 0; step < all_steps(); ++step) {
@@ -61,7 +61,8 @@ absl::StatusOr<Round> DecodeLoop::Run(Text text, bool with_rows) {
     if (!status.ok()) return status;
     if (on_clock(step)) on_clock_time += absl::Now() - start;
   }
-  round.step_ms = absl::ToDoubleMilliseconds(on_clock_time) / static_cast<double>(options_.steps);
+  step_time_ = on_clock_time / static_cast<int64_t>(options_.steps);
+  round.step_ms = absl::ToDoubleMilliseconds(step_time_);
   if (absl::Status status = ReadStalls(round); !status.ok()) return status;
   if (with_rows && options_.check) {
     if (absl::Status status = CheckRows(round); !status.ok()) return status;
@@ -73,7 +74,7 @@ absl::Status DecodeLoop::DecodeStep(Text& text, size_t step, bool with_rows, Rou
   if (options_.launch_first) parts_.model.Launch(0);
   const absl::Time start = absl::Now();
   if (step + options_.ahead < all_steps()) {
-    absl::Status status = Ask(text, step + options_.ahead, with_rows);
+    absl::Status status = Ask(text, step + options_.ahead, options_.ahead, with_rows);
     if (!status.ok()) return status;
   }
   if (on_clock(step)) round.ask.push_back(MicrosecondsSince(start));
@@ -90,16 +91,24 @@ absl::Status DecodeLoop::DecodeStep(Text& text, size_t step, bool with_rows, Rou
 
 // The step that had the slot before has ended, and with it all use of the slot's memory: its copy
 // came before its injection, and that before its end.
-absl::Status DecodeLoop::Ask(Text& text, size_t step, bool with_rows) {
+absl::Status DecodeLoop::Ask(Text& text, size_t step, size_t ahead, bool with_rows) {
   if (absl::Status status = text.Next(batch_); !status.ok()) return status;
+  std::vector<RowPipeline::Request> requests;
   for (size_t layer = 0; layer < layers(); ++layer) {
     const absl::Span<uint32_t> row_ids = ids(step, layer);
     if (absl::Status status = parts_.hasher.Hash(layer, batch_, row_ids); !status.ok()) {
       return status;
     }
-    if (with_rows) parts_.rows.Submit(step, layer, row_ids);
+    requests.push_back({.row_ids = row_ids, .options = {.needed_at = NeededAt(layer, ahead)}});
   }
-  return absl::OkStatus();
+  return with_rows ? parts_.rows.Submit(step, std::move(requests)) : absl::OkStatus();
+}
+
+absl::Time DecodeLoop::NeededAt(size_t layer, size_t ahead) const {
+  const double steps =
+      static_cast<double>(ahead) + static_cast<double>(parts_.hasher.layers()[layer].layer_id) /
+                                       static_cast<double>(parts_.model.shape().layers);
+  return absl::Now() + step_time_ * steps;
 }
 
 absl::Status DecodeLoop::AddRows(size_t step, size_t layer, bool with_rows, Round& round) {

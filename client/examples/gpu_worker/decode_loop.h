@@ -11,11 +11,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/ctl/replay_tables.h"
+#include "client/examples/gpu_worker/device_rows.h"
 #include "client/examples/gpu_worker/gpu.h"
 #include "client/examples/gpu_worker/injection.h"
 #include "client/examples/gpu_worker/kernels.h"
 #include "client/examples/gpu_worker/model.h"
-#include "client/examples/gpu_worker/row_pipeline.h"
 #include "client/examples/gpu_worker/text.h"
 #include "client/hash/ngram_hasher.h"
 
@@ -56,7 +56,7 @@ struct DecodeParts {
   const std::vector<ctl::ReplayTable>& tables;
   const RowLayout& layout;
   Model& model;
-  RowPipeline& rows;
+  DeviceRows& rows;
   Stream& main;  // of the model
   Stream& side;  // of the copies
 };
@@ -99,7 +99,10 @@ class DecodeLoop {
     return checksums_.get() + (step * layers() + layer) * sizeof(uint64_t);
   }
 
-  absl::Status Ask(Text& text, size_t step, bool with_rows);
+  // Reads a step's tokens, which are known `ahead` steps before it begins, and asks for its rows.
+  absl::Status Ask(Text& text, size_t step, size_t ahead, bool with_rows);
+  // When a layer takes the rows of a step that begins in `ahead` steps, as the last round went.
+  absl::Time NeededAt(size_t layer, size_t ahead) const;
   absl::Status DecodeStep(Text& text, size_t step, bool with_rows, Round& round);
   absl::Status AddRows(size_t step, size_t layer, bool with_rows, Round& round);
   absl::Status ReadStalls(Round& round);
@@ -112,6 +115,7 @@ class DecodeLoop {
   std::vector<WaitEvents> events_;  // [all_steps x layers]
   DeviceMemory checksums_;          // [all_steps x layers]
   Event step_done_{nullptr, nullptr};
+  absl::Duration step_time_ = absl::InfiniteDuration();  // of the last round; infinite: not known
 };
 
 }  // namespace engram::gpu_worker

@@ -128,11 +128,13 @@ absl::Status Measure(const Options& options, const Gpu& gpu, Source& source, Mea
       !status.ok()) {
     return status;
   }
+  std::vector<Table*> tables;
+  for (const ctl::ReplayTable& table : source.tables) tables.push_back(table.table.get());
   const auto rows =
-      RowPipeline::Create(gpu, *source.client, source.tables,
-                          {.slots = Slots(options),
-                           .rows = options.shape.batch * source.hasher.ids_per_position(),
-                           .pin = options.pin});
+      DeviceRows::Create(gpu, *source.client, tables,
+                         {.slots = Slots(options),
+                          .groups = options.shape.batch * (source.hasher.max_ngram() - 1),
+                          .pin = options.pin});
   if (!rows.ok()) return rows.status();
   measured.shared_memory = (*rows)->shareable() && source.client->shared_memory().ok();
   measured.step_row_bytes = (*rows)->step_bytes();

@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "client/examples/gpu_worker/decode_loop.h"
+#include "client/examples/gpu_worker/device_rows.h"
 #include "client/examples/gpu_worker/options.h"
-#include "client/examples/gpu_worker/row_pipeline.h"
 
 namespace engram::gpu_worker {
 
@@ -21,7 +21,7 @@ struct Measured {
   std::vector<uint32_t> layer_ids;  // the Engram layers
   uint64_t step_row_bytes = 0;      // copied to the GPU each step
   uint64_t weight_bytes = 0;        // streamed by the GPU each step
-  RowPipeline::TierCounts tiers{};
+  DeviceRows::TierCounts tiers{};
   // In pairs: the i-th of each read the same text, one right after the other.
   std::vector<Round> baseline;
   std::vector<Round> with_rows;

@@ -73,7 +73,11 @@ absl::Status Stream::Synchronize() {
 absl::StatusOr<std::unique_ptr<Gpu>> Gpu::Open() {
   const absl::StatusOr<CudaDriver> driver = CudaDriver::Load();
   if (!driver.ok()) return driver.status();
-  std::unique_ptr<Gpu> gpu(new Gpu(*driver));
+  return Open(*driver);
+}
+
+absl::StatusOr<std::unique_ptr<Gpu>> Gpu::Open(const CudaDriver& driver) {
+  std::unique_ptr<Gpu> gpu(new Gpu(driver));
   if (absl::Status status = gpu->Start(); !status.ok()) return status;
   return gpu;
 }

@@ -101,6 +101,8 @@ class Gpu {
  public:
   // Returns what CudaDriver::Load does, and INTERNAL or RESOURCE_EXHAUSTED from any call of it.
   static absl::StatusOr<std::unique_ptr<Gpu>> Open();
+  // With a driver that is loaded already, or is a test's.
+  static absl::StatusOr<std::unique_ptr<Gpu>> Open(const CudaDriver& driver);
   ~Gpu();
   Gpu(const Gpu&) = delete;
   Gpu& operator=(const Gpu&) = delete;

@@ -45,7 +45,7 @@ Json LayerJson(const Measured& measured, size_t layer) {
           {"gpu_stall_us_p50", Median(stall)},   {"gpu_stall_us_p99", Percentile(stall, 99)}};
 }
 
-Json TierShares(const RowPipeline::TierCounts& tiers) {
+Json TierShares(const DeviceRows::TierCounts& tiers) {
   const auto all = std::accumulate(tiers.begin(), tiers.end(), uint64_t{0});
   Json shares = Json::object();
   for (const Tier tier : {Tier::kRam, Tier::kWarm, Tier::kCold}) {
