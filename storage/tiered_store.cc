@@ -62,7 +62,7 @@ TieredStoreImpl::TieredStoreImpl(const StoreOptions& options, std::unique_ptr<Re
             .period = options.hot_set_period,
             .image_bytes_per_s = options.hot_image_bytes_per_s}),
       prefetch_budget_(std::make_shared<ByteBudget>(options.prefetch_bytes)),
-      late_budget_(kLateBytes),
+      late_memory_(kLateBytes),
       prefetcher_(options.prefetch_bytes / 2, &scheduler_),
       scheduler_(options.io_threads) {}
 
@@ -244,7 +244,7 @@ void TieredStoreImpl::Fetch(const FetchOptions& options, FetchDone done) {
            {.scheduler = &scheduler_,
             .timer = &timer_,
             .prefetcher = &prefetcher_,
-            .late_budget = &late_budget_});
+            .late_memory = &late_memory_});
 }
 
 absl::Status TieredStoreImpl::Prefetch(const TableRef& table, absl::Span<const RowId> row_ids) {

@@ -20,6 +20,7 @@
 #include "storage/fetch/deadline_timer.h"
 #include "storage/fetch/hot_sets.h"
 #include "storage/fetch/io_scheduler.h"
+#include "storage/fetch/late_memory.h"
 #include "storage/fetch/placement_thread.h"
 #include "storage/fetch/prefetcher.h"
 #include "storage/fetch/whole_table_loader.h"
@@ -122,7 +123,7 @@ class TieredStoreImpl final : public TieredStore {
   absl::Mutex pin_mutex_;  // held by whoever changes what is pinned, but for the start
   HotSets hot_;            // saves what fetches left in RAM when these are over
   const std::shared_ptr<ByteBudget> prefetch_budget_;  // of groups that were prefetched
-  ByteBudget late_budget_;                             // of rows that may come after their fetch
+  LateMemory late_memory_;
   DeadlineTimer timer_;
   Prefetcher prefetcher_;
   IoScheduler scheduler_;      // destroyed before all of the above, which its jobs use

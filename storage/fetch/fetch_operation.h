@@ -7,8 +7,8 @@
 
 namespace engram::storage {
 
-class ByteBudget;
 class DeadlineTimer;
+class LateMemory;
 class Prefetcher;
 
 // What fetches work with. All of it outlives them; fetches that ask for no partial answer need the
@@ -17,7 +17,7 @@ struct FetchContext {
   IoScheduler* scheduler = nullptr;
   DeadlineTimer* timer = nullptr;
   Prefetcher* prefetcher = nullptr;
-  ByteBudget* late_budget = nullptr;  // of rows that may come after a partial answer
+  LateMemory* late_memory = nullptr;
 };
 
 // Runs a fetch whose ids and outputs were checked; `done` as TieredStore::Fetch.

@@ -83,6 +83,7 @@ bool NvmeFetch::CallerReads() const {
 
 void NvmeFetch::Begin() {
   as_reader_.SetBegun();
+  if (job_class_ == JobClass::kHint) LeaveWhatWasTakenOver();
   warm_ = table_.current_warm()->Get();
   std::vector<uint32_t> cold;
   for (const uint32_t miss : read_) {
@@ -99,6 +100,17 @@ void NvmeFetch::Begin() {
             [](const WarmRead& a, const WarmRead& b) { return a.slot < b.slot; });
   ListColdReads(cold);
   StartRound();
+}
+
+void NvmeFetch::LeaveWhatWasTakenOver() {
+  for (const uint32_t miss : std::exchange(shared_, {})) {
+    if (table_.reads_under_way().IsReader(IdsOf(miss), &as_reader_)) {
+      shared_.push_back(miss);
+    } else {
+      read_.erase(std::find(read_.begin(), read_.end(), miss));
+      SetTier(miss, Tier::kAbsent);
+    }
+  }
 }
 
 void NvmeFetch::ReadOrAwait(uint32_t miss) {

@@ -31,7 +31,8 @@ enum class ReadFor : uint8_t {
   // A part of a fetch that counts for itself what becomes of it. What has begun by the deadline is
   // finished after it.
   kPart,
-  // Nobody yet: it is no use of the groups, and they are not offered to RAM.
+  // Nobody yet: it is no use of the groups, and they are not offered to RAM. Groups that a fetch
+  // reads itself before the hint has begun are kAbsent among its tiers.
   kPrefetch,
 };
 
@@ -92,6 +93,8 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
   bool CallerReads() const;
   void ReadOrAwait(uint32_t miss);
   void Begin();
+  // What a fetch took over from a hint is not the hint's to read any more: it is absent to it.
+  void LeaveWhatWasTakenOver();
   void ListColdReads(absl::Span<const uint32_t> misses);
 
   // Reads all that is listed, in parts, of which this thread takes the first.

@@ -19,16 +19,25 @@ constexpr size_t kMostParts = 16;
 
 void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vector<uint32_t> misses,
                          absl::Time start, const FetchContext& context) {
-  const auto fetch =
-      std::make_shared<PartialFetch>(options, std::move(done), std::move(misses), start, context);
-  const bool wanted = ReadTerms(absl::InfiniteFuture(), options.cancelled).Check().ok();
-  if (!wanted || !fetch->TakeMemory()) {
-    fetch->Answer();
-    if (wanted) context.prefetcher->Prefetch(fetch->table_, fetch->row_ids_);
+  std::make_shared<PartialFetch>(options, std::move(done), std::move(misses), start, context)
+      ->Begin();
+}
+
+void PartialFetch::Begin() {
+  SetTimer();
+  const auto wait =
+      context_.late_memory->Take(bytes(), [self = shared_from_this()] { self->OnMemory(); });
+  if (!wait.has_value()) {
+    OnMemory();
     return;
   }
-  fetch->SetTimer();
-  fetch->Read();
+  bool is_over = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    memory_wait_ = wait;
+    is_over = answered_;
+  }
+  if (is_over) context_.late_memory->Leave(*wait);
 }
 
 void PartialFetch::SetTimer() {
@@ -60,25 +69,32 @@ PartialFetch::PartialFetch(const FetchOptions& options, FetchDone done,
 }
 
 PartialFetch::~PartialFetch() {
-  if (rows_ != nullptr) context_.late_budget->Release(misses_.size() * group_bytes());
+  if (rows_ != nullptr) context_.late_memory->Give(bytes());
 }
 
-bool PartialFetch::TakeMemory() {
-  if (!context_.late_budget->TryReserve(misses_.size() * group_bytes())) return false;
-  rows_ = std::make_unique_for_overwrite<std::byte[]>(misses_.size() * group_bytes());
-  return true;
-}
-
-void PartialFetch::Read() {
+void PartialFetch::OnMemory() {
+  rows_ = std::make_unique_for_overwrite<std::byte[]>(bytes());
   std::vector<Part> parts;
   const size_t count = std::min(kMostParts, misses_.size());
   for (size_t i = 0; i < count; ++i) {
     parts.push_back({misses_.size() * i / count, misses_.size() * (i + 1) / count});
   }
+  bool is_wanted = false;
   {
     absl::MutexLock lock(&mutex_);
+    if (answered_) return;
+    is_wanted = CheckCancelled().ok();
+    has_begun_ = is_wanted;
     parts_left_ = parts.size();
   }
+  if (is_wanted) {
+    Read(parts);
+  } else {
+    Answer();
+  }
+}
+
+void PartialFetch::Read(const std::vector<Part>& parts) {
   for (const Part& part : parts) {
     NvmeFetch::ReadAll(
         AsFetch(part),
@@ -130,6 +146,8 @@ void PartialFetch::Answer() {
   uint64_t absent = 0;
   uint64_t warm_hits = 0;
   std::optional<DeadlineTimer::Id> timer_call;
+  std::optional<LateMemory::Id> memory_wait;
+  bool is_left = false;
   {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(answered_, true)) return;
@@ -138,12 +156,16 @@ void PartialFetch::Answer() {
     status = status_;
     warm_hits = warm_hits_;
     timer_call = timer_call_;
+    memory_wait = memory_wait_;
+    is_left = status.ok() && !has_begun_;
     done = std::move(done_);
     options_ = {};
   }
   if (timer_call.has_value()) context_.timer->Cancel(*timer_call);
+  if (memory_wait.has_value()) context_.late_memory->Leave(*memory_wait);
   Count(status, warm_hits, absent);
   std::move(done)(std::move(status));
+  if (is_left) context_.prefetcher->Prefetch(table_, row_ids_);
 }
 
 absl::Status PartialFetch::CheckCancelled() {

@@ -15,8 +15,8 @@
 #include "absl/types/span.h"
 #include "storage/fetch/deadline_timer.h"
 #include "storage/fetch/fetch_operation.h"
+#include "storage/fetch/late_memory.h"
 #include "storage/fetch/table_version.h"
-#include "storage/ram/byte_budget.h"
 #include "storage/table_spec.h"
 #include "storage/tiered_store.h"
 
@@ -24,8 +24,8 @@ namespace engram::storage {
 
 // The part of it that RAM did not serve. The groups are read in a few parts, to memory of its own,
 // for they may come after the answer; each part is copied to the answer as it comes. What has not
-// begun by the deadline is left to the prefetcher; where there is no memory that is all, at once.
-// Kept by the parts that are under way.
+// begun by the deadline, for want of a thread or of memory, is left to the prefetcher. Kept by the
+// parts that are under way, or by the memory that it waits for.
 class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
  public:
   // Starts one.
@@ -45,10 +45,11 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
     size_t end;
   };
 
-  // Takes memory to read to; false if other fetches, under way or answered, have all of it.
-  bool TakeMemory();
+  // Reads, as soon as other fetches, under way or answered, leave memory to read to.
+  void Begin() ABSL_LOCKS_EXCLUDED(mutex_);
   void SetTimer() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Read();
+  void OnMemory() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Read(const std::vector<Part>& parts);
   FetchOptions AsFetch(const Part& part);
   void OnPart(const Part& part, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void CopyToAnswer(const Part& part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -61,6 +62,7 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
 
   size_t group_size() const { return table_->spec().group_size; }
   size_t group_bytes() const { return table_->spec().group_bytes(); }
+  uint64_t bytes() const { return misses_.size() * group_bytes(); }
   absl::Span<const RowId> IdsOf(const Part& part) const {
     return absl::MakeConstSpan(row_ids_).subspan(part.begin * group_size(),
                                                  (part.end - part.begin) * group_size());
@@ -84,6 +86,8 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   FetchDone done_ ABSL_GUARDED_BY(mutex_);
   bool answered_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<DeadlineTimer::Id> timer_call_ ABSL_GUARDED_BY(mutex_);
+  std::optional<LateMemory::Id> memory_wait_ ABSL_GUARDED_BY(mutex_);
+  bool has_begun_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::vector<bool> came_ ABSL_GUARDED_BY(mutex_);  // [misses]
   uint64_t warm_hits_ ABSL_GUARDED_BY(mutex_) = 0;

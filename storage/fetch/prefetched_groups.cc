@@ -36,7 +36,11 @@ void PrefetchedGroups::Put(absl::Span<const RowId> ids, const std::byte* rows) {
   group->ids = {reinterpret_cast<const RowId*>(group->memory.get()), group_size_};
   group->rows = group->memory.get() + id_bytes;
   absl::MutexLock lock(&mutex_);
-  if (by_ids_.contains(ids) || !MakeRoom()) return;
+  if (by_ids_.contains(ids)) {
+    CountWasted(1);
+    return;
+  }
+  if (!MakeRoom()) return;
   groups_.push_back(std::move(group));
   by_ids_.emplace(groups_.back()->ids, std::prev(groups_.end()));
   held_.store(groups_.size(), std::memory_order_relaxed);

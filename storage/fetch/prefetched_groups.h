@@ -57,6 +57,8 @@ class PrefetchedGroups {
   // Hints that are, or are not, followed.
   void CountAccepted(uint64_t groups) { accepted_.fetch_add(groups, std::memory_order_relaxed); }
   void CountDropped(uint64_t groups) { dropped_.fetch_add(groups, std::memory_order_relaxed); }
+  // What was read in vain, beside what is let go here.
+  void CountWasted(uint64_t groups) { wasted_.fetch_add(groups, std::memory_order_relaxed); }
 
   PrefetchStats Stats() const;
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "storage/fetch/nvme_fetch.h"
@@ -22,7 +23,10 @@ class HintedGroups {
  public:
   HintedGroups(std::shared_ptr<TableVersion> table, std::vector<RowId> row_ids,
                std::shared_ptr<ByteBudget> budget)
-      : table_(std::move(table)), row_ids_(std::move(row_ids)), budget_(std::move(budget)) {}
+      : table_(std::move(table)),
+        row_ids_(std::move(row_ids)),
+        tiers_(groups(), Tier::kCold),
+        budget_(std::move(budget)) {}
 
   ~HintedGroups() {
     if (rows_ != nullptr) budget_->Release(bytes());
@@ -41,6 +45,7 @@ class HintedGroups {
     return {.table = table_,
             .row_ids = row_ids_,
             .rows = {rows_.get(), row_ids_.size() * table_->spec().row_bytes},
+            .tiers = absl::MakeSpan(tiers_),
             .deadline = absl::Now() + kHintLife};
   }
 
@@ -49,20 +54,31 @@ class HintedGroups {
       table_->prefetched().CountDropped(groups());
       return;
     }
-    const size_t group_size = table_->spec().group_size;
-    // A fetch may have come first, and brought them into RAM.
-    for (const uint32_t group : table_->ram().NotHeld(row_ids_)) {
-      table_->prefetched().Put(
-          absl::MakeConstSpan(row_ids_).subspan(group * group_size, group_size),
-          rows_.get() + group * table_->spec().group_bytes());
+    for (size_t group = 0; group < groups(); ++group) {
+      if (tiers_[group] == Tier::kAbsent) {
+        table_->prefetched().CountDropped(1);
+      } else {
+        Keep(group);
+      }
     }
   }
 
  private:
+  void Keep(size_t group) {
+    const size_t group_size = table_->spec().group_size;
+    const auto ids = absl::MakeConstSpan(row_ids_).subspan(group * group_size, group_size);
+    if (table_->ram().NotHeld(ids).empty()) {
+      table_->prefetched().CountWasted(1);  // a fetch came first, and brought it there
+    } else {
+      table_->prefetched().Put(ids, rows_.get() + group * table_->spec().group_bytes());
+    }
+  }
+
   uint64_t bytes() const { return groups() * table_->prefetched().group_bytes(); }
 
   const std::shared_ptr<TableVersion> table_;
   const std::vector<RowId> row_ids_;
+  std::vector<Tier> tiers_;  // [groups]
   const std::shared_ptr<ByteBudget> budget_;
   std::unique_ptr<std::byte[]> rows_;
 };
@@ -76,8 +92,13 @@ void Prefetcher::Prefetch(const std::shared_ptr<TableVersion>& table,
     return row_ids.subspan(group * group_size, group_size);
   };
   std::vector<uint32_t> missing = table->ram().NotHeld(row_ids);
-  const auto is_here = [&](uint32_t group) { return table->prefetched().Holds(ids_of(group)); };
-  missing.erase(std::remove_if(missing.begin(), missing.end(), is_here), missing.end());
+  absl::flat_hash_set<absl::Span<const RowId>> seen;
+  const auto needs_no_read = [&](uint32_t group) {
+    const absl::Span<const RowId> ids = ids_of(group);
+    return !seen.insert(ids).second || table->prefetched().Holds(ids) ||
+           table->reads_under_way().IsHinted(ids);
+  };
+  missing.erase(std::remove_if(missing.begin(), missing.end(), needs_no_read), missing.end());
   for (size_t begin = 0; begin < missing.size(); begin += kGroupsOfOneRead) {
     const size_t end = std::min(missing.size(), begin + kGroupsOfOneRead);
     std::vector<RowId> ids;

@@ -20,8 +20,9 @@ class Prefetcher {
   Prefetcher(uint64_t max_bytes, IoScheduler* scheduler)
       : reading_(std::make_shared<ByteBudget>(max_bytes)), scheduler_(scheduler) {}
 
-  // Reads the groups that are neither in RAM nor read already, behind all else, into
-  // table->prefetched(); those for which there is no room, or no time within a second, are dropped.
+  // Reads the groups that are neither in RAM nor read already nor under way for another hint,
+  // behind all else, into table->prefetched(). Those are dropped for which there is no room or no
+  // time within a second, or that a fetch asks for before they are being read.
   //   row_ids: [groups x group_size], valid; copied
   void Prefetch(const std::shared_ptr<TableVersion>& table, absl::Span<const RowId> row_ids);
 

@@ -13,9 +13,29 @@ ReadsUnderWay::Role ReadsUnderWay::Begin(absl::Span<const RowId> ids, const Read
     read.reader = fetch;
     return Role::kReads;
   }
-  if (!MayWaitFor(*read.reader, *fetch)) return Role::kReadsToo;
-  read.waits.push_back({waiter, group});
-  return Role::kWaits;
+  if (MayWaitFor(*read.reader, *fetch)) {
+    read.waits.push_back({waiter, group});
+    return Role::kWaits;
+  }
+  const bool is_hint_in_queue = read.reader->job_class == JobClass::kHint &&
+                                !read.reader->begun.load(std::memory_order_relaxed);
+  if (!is_hint_in_queue) return Role::kReadsToo;
+  Waits waits = std::move(read.waits);
+  reads_.erase(entry);  // its key are the hint's ids
+  reads_.emplace(ids, Read{.reader = fetch, .waits = std::move(waits)});
+  return Role::kReads;
+}
+
+bool ReadsUnderWay::IsReader(absl::Span<const RowId> ids, const Reader* hint) const {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = reads_.find(ids);
+  return entry != reads_.end() && entry->second.reader == hint;
+}
+
+bool ReadsUnderWay::IsHinted(absl::Span<const RowId> ids) const {
+  absl::MutexLock lock(&mutex_);
+  const auto entry = reads_.find(ids);
+  return entry != reads_.end() && entry->second.reader->job_class == JobClass::kHint;
 }
 
 void ReadsUnderWay::HandOut(absl::Span<const RowId> ids, const std::byte* rows) {

@@ -41,7 +41,7 @@ class ReadsUnderWay {
     Reader(absl::Time deadline_in, size_t groups_in, JobClass job_class_in)
         : deadline(deadline_in), groups(groups_in), job_class(job_class_in) {}
 
-    // From now on its reads are waiting for nothing but the device.
+    // From now on its reads are waiting for nothing but the device, and are not taken over.
     void SetBegun() { begun.store(true, std::memory_order_relaxed); }
 
     const absl::Time deadline;
@@ -51,13 +51,14 @@ class ReadsUnderWay {
   };
 
   enum class Role : uint8_t {
-    kReads,     // reads the group, and calls End
+    kReads,     // reads the group, and calls End, unless it is a hint and the group is taken over
     kWaits,     // will be told by Take
     kReadsToo,  // another reads the group that should not be waited for; no End
   };
 
   // One who waits for a reader that is served later would be late, and for one that is much larger
-  // would be slow. Hints are small, and waited for once they are being read.
+  // would be slow. Hints are small, and waited for once they are being read; before that, whoever
+  // fetches what they are to read takes it over.
   static bool MayWaitFor(const Reader& reader, const Reader& waiter) {
     if (reader.groups > std::max(kSmallFetch, kMaxTimesLarger * waiter.groups)) return false;
     if (reader.job_class == JobClass::kHint && reader.begun.load(std::memory_order_relaxed)) {
@@ -71,6 +72,13 @@ class ReadsUnderWay {
   //   waiter: kept until Take was called, if the role is kWaits
   Role Begin(absl::Span<const RowId> ids, const Reader* fetch,
              const std::shared_ptr<Waiter>& waiter, uint32_t group) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether a group that `Begin` answered a hint with kReads is still that hint's to read. Once it
+  // has begun, that remains so.
+  bool IsReader(absl::Span<const RowId> ids, const Reader* hint) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether a hint reads the group, or will.
+  bool IsHinted(absl::Span<const RowId> ids) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The rows of a group that `Begin` answered with kReads have come: hands them to those who wait
   // for it by now.
@@ -95,7 +103,7 @@ class ReadsUnderWay {
   static constexpr size_t kSmallFetch = 32;  // groups that one thread reads at a time anyway
   static constexpr size_t kMaxTimesLarger = 4;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   absl::flat_hash_map<absl::Span<const RowId>, Read> reads_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "storage/fetch/deadline_timer.h"
+#include "storage/fetch/late_memory.h"
 #include "storage/fetch/prefetcher.h"
 #include "storage/ram/byte_budget.h"
 #include "tests/storage/fetch/fetch_operation_testing.h"
@@ -53,7 +54,7 @@ class PartialFetchTest : public FetchOperationTest {
     return {.scheduler = &scheduler_,
             .timer = &timer_,
             .prefetcher = &prefetcher_,
-            .late_budget = &late_budget_};
+            .late_memory = &late_memory_};
   }
 
   absl::Status Partial(const std::vector<RowId>& ids, absl::Duration patience,
@@ -91,7 +92,7 @@ class PartialFetchTest : public FetchOperationTest {
   std::promise<void> released_;
   bool is_released_ = false;
   const std::shared_ptr<ByteBudget> prefetched_budget_ = std::make_shared<ByteBudget>(kMiB);
-  ByteBudget late_budget_{kMiB};
+  LateMemory late_memory_{kMiB};
   DeadlineTimer timer_;
   Prefetcher prefetcher_{kMiB, &scheduler_};
 };
@@ -179,24 +180,55 @@ TEST_F(PartialFetchTest, OneThatIsCancelledReadsNoMoreThanItHadBegun) {
   std::iota(ids.begin(), ids.end(), 0);
   EXPECT_TRUE(absl::IsCancelled(Partial(ids, absl::Hours(1), &cancelled)));
   cancel.join();
-  while (late_budget_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+  while (late_memory_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_EQ(begun, scheduler_.threads());
   EXPECT_EQ(table_->Stats().prefetch.accepted, 0U);
 }
 
 // Fetches that were answered hold memory until their reads are over: there is an end to that.
-TEST_F(PartialFetchTest, WhereTooMuchIsLateTheRestIsAbsentAtOnce) {
+TEST_F(PartialFetchTest, WhereTooMuchIsLateTheRestWaitsForMemory) {
   std::vector<RowId> many;
   for (RowId id = 0; id < kMiB / spec_.row_bytes / 2 * 2; ++id) many.push_back(id);
   ASSERT_TRUE(Partial(many, kSoon).ok());
-  EXPECT_GT(late_budget_.used_bytes(), 0U);  // one row of it is held
-  ASSERT_TRUE(Partial({10'000, 10'001, 10'002, 10'003}, absl::Hours(1)).ok());
+  EXPECT_GT(late_memory_.used_bytes(), 0U);  // one row of it is held
+
+  const absl::Time start = absl::Now();
+  ASSERT_TRUE(Partial({10'000, 10'001, 10'002, 10'003}, kSoon).ok());
+  EXPECT_GE(absl::Now() - start, kSoon);
   EXPECT_THAT(tiers_, Each(Tier::kAbsent));
-  AwaitInMemory({10'000, 10'001});  // it is read on nevertheless
-  Release();
-  while (late_budget_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
-  ASSERT_TRUE(Partial({12'000, 12'001, 12'002, 12'003}, absl::Hours(1)).ok());
+  EXPECT_THAT(rows_, Each(kAbsentByte));
+  while (!table_->prefetched().Holds(std::vector<RowId>{10'000, 10'001})) {  // it is read on
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+
+  std::thread release([&] {
+    absl::SleepFor(kSoon);
+    Release();
+  });
+  const std::vector<RowId> ids = {12'000, 12'001, 12'002, 12'003};
+  ASSERT_TRUE(Partial(ids, absl::Hours(1)).ok());
+  release.join();
   EXPECT_THAT(tiers_, Each(Tier::kCold));
+  EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+  while (late_memory_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+}
+
+TEST_F(PartialFetchTest, OneThatIsCancelledWhileItWaitsForMemoryReadsNothing) {
+  std::vector<RowId> many;
+  for (RowId id = 0; id < kMiB / spec_.row_bytes / 2 * 2; ++id) many.push_back(id);
+  ASSERT_TRUE(Partial(many, kSoon).ok());
+  CancelFlag cancelled = 0;
+  std::thread cancel([&] {
+    absl::SleepFor(kSoon);
+    cancelled = 1;
+    Release();
+  });
+  EXPECT_TRUE(absl::IsCancelled(Partial({12'000, 12'001}, absl::Hours(1), &cancelled)));
+  cancel.join();
+  while (late_memory_.used_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+  for (const auto& call : script_->calls()) {
+    for (const RowRead& read : call) EXPECT_LT(read.row_id, 12'000U);
+  }
 }
 
 TEST_F(PartialFetchTest, TheSameGroupTwiceComesTwice) {

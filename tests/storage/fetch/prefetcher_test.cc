@@ -17,6 +17,7 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using testing::UnorderedElementsAre;
 
 class PrefetcherTest : public FetchOperationTest {
  protected:
@@ -42,6 +43,16 @@ class PrefetcherTest : public FetchOperationTest {
     for (const auto& ids : groups) {
       while (!table_->prefetched().Holds(ids)) absl::SleepFor(absl::Milliseconds(1));
     }
+  }
+
+  // All of them, until the promise is kept.
+  std::promise<void> KeepThreadsBusy() {
+    std::promise<void> busy;
+    const std::shared_future<void> until(busy.get_future());
+    for (int i = 0; i < scheduler_.threads(); ++i) {
+      scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
+    }
+    return busy;
   }
 
   std::shared_ptr<ByteBudget> budget_;
@@ -158,13 +169,47 @@ TEST_F(PrefetcherTest, AFetchWaitsForAHintThatIsBeingReadOnly) {
   EXPECT_EQ(script_->calls().size(), 1U);
 }
 
+// What a fetch asks for while a hint of it is in the queue is read once, by the fetch.
+TEST_F(PrefetcherTest, AFetchTakesOverWhatAHintHasNotBegunToRead) {
+  Make(16 * kMiB, 10);
+  std::promise<void> busy = KeepThreadsBusy();
+  prefetcher_->Prefetch(table_, {20, 21, 30, 31, 40, 41});
+  rows_.assign(4 * spec_.row_bytes, std::byte{0xEE});
+  const std::vector<RowId> ids = {40, 41, 20, 21};
+  std::promise<absl::Status> done;
+  RunFetch({.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
+           [&](absl::Status status) { done.set_value(std::move(status)); },
+           {.scheduler = &scheduler_});
+  busy.set_value();
+  ASSERT_TRUE(done.get_future().get().ok());
+  EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
+  AwaitHeld({{30, 31}});
+  EXPECT_FALSE(table_->prefetched().Holds({20, 21}));
+  std::vector<RowId> read;
+  for (const auto& call : script_->calls()) {
+    for (const RowRead& row : call) read.push_back(row.row_id);
+  }
+  EXPECT_THAT(read, UnorderedElementsAre(20, 21, 30, 31, 40, 41));
+  const PrefetchStats stats = table_->Stats().prefetch;
+  EXPECT_EQ(stats.accepted, 3U);
+  EXPECT_EQ(stats.dropped, 2U);
+  EXPECT_EQ(stats.wasted, 0U);
+}
+
+TEST_F(PrefetcherTest, WhatIsAnnouncedTwiceCountsOnce) {
+  Make(16 * kMiB, 10);
+  std::promise<void> busy = KeepThreadsBusy();
+  prefetcher_->Prefetch(table_, {20, 21, 30, 31, 20, 21});
+  prefetcher_->Prefetch(table_, {30, 31, 20, 21});
+  EXPECT_EQ(table_->Stats().prefetch.accepted, 2U);
+  busy.set_value();
+  AwaitHeld({{20, 21}, {30, 31}});
+  EXPECT_EQ(table_->Stats().prefetch.dropped, 0U);
+}
+
 TEST_F(PrefetcherTest, HintsThatAreOldAreDropped) {
   Make(16 * kMiB, 10);
-  std::promise<void> busy;
-  const std::shared_future<void> until(busy.get_future());
-  for (int i = 0; i < scheduler_.threads(); ++i) {
-    scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
-  }
+  std::promise<void> busy = KeepThreadsBusy();
   prefetcher_->Prefetch(table_, {20, 21});
   absl::SleepFor(absl::Milliseconds(1'100));
   busy.set_value();
