@@ -37,6 +37,13 @@ class UnaryFetch final : public grpc::ServerUnaryReactor {
   const std::shared_ptr<storage::CancelFlag> cancelled_ = std::make_shared<storage::CancelFlag>(0);
 };
 
+// gRPC's word for none is the last time that its clock can say.
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  const auto deadline = context.deadline();
+  return deadline == decltype(deadline)::max() ? absl::InfiniteFuture()
+                                               : absl::FromChrono(deadline);
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* EngramService::OpenTable(grpc::CallbackServerContext* context,
@@ -65,7 +72,7 @@ grpc::ServerUnaryReactor* EngramService::Fetch(grpc::CallbackServerContext* cont
                                                const grpc::ByteBuffer* request,
                                                grpc::ByteBuffer* response) {
   auto* const fetch = new UnaryFetch;
-  fetch->Start(handler_, *request, absl::FromChrono(context->deadline()), response);
+  fetch->Start(handler_, *request, DeadlineOf(*context), response);
   return fetch;
 }
 

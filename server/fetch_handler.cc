@@ -1,7 +1,6 @@
 #include "server/fetch_handler.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -14,7 +13,6 @@
 #include "absl/time/clock.h"
 #include "proto/fetch_wire.h"
 #include "server/status_conversion.h"
-#include "spdlog/spdlog.h"
 
 namespace engram::server {
 namespace {
@@ -29,21 +27,6 @@ struct AnswerBlock {
 grpc::Slice ToSlice(std::unique_ptr<AnswerBlock> block) {
   AnswerBlock* const raw = block.release();
   return {raw->rows.get(), raw->size, [](void* b) { delete static_cast<AnswerBlock*>(b); }, raw};
-}
-
-// Disk errors come in crowds: one line a second, and how many were left out before it.
-void LogDataLoss(const std::string& table, const absl::Status& status) {
-  static std::atomic<int64_t> next_log{0};
-  static std::atomic<uint64_t> left_out{0};
-  const int64_t now = absl::ToUnixNanos(absl::Now());
-  int64_t next = next_log.load(std::memory_order_relaxed);
-  constexpr int64_t kNanosPerSecond = 1'000'000'000;
-  if (now < next || !next_log.compare_exchange_strong(next, now + kNanosPerSecond)) {
-    left_out.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
-  spdlog::error("a fetch from {} failed: {} ({} more since the last such line)", table,
-                std::string(status.message()), left_out.exchange(0, std::memory_order_relaxed));
 }
 
 }  // namespace
@@ -85,17 +68,6 @@ absl::StatusOr<FetchHandler::Admitted> FetchHandler::Admit(absl::string_view nam
     return grant.status();
   }
   return Admitted{.table = *std::move(table), .grant = *std::move(grant)};
-}
-
-void FetchHandler::Fetch(const storage::FetchOptions& options, storage::FetchDone done) {
-  store_->Fetch(options,
-                [table = options.table, done = std::move(done)](absl::Status status) mutable {
-                  if (absl::IsDataLoss(status)) {
-                    LogDataLoss(table->identity().name, status);
-                  }
-                  table.reset();
-                  std::move(done)(std::move(status));
-                });
 }
 
 absl::Status FetchHandler::Prepare(Pending* pending) {

@@ -53,8 +53,10 @@ class FetchHandler {
   absl::StatusOr<Admitted> Admit(absl::string_view name, uint64_t version, absl::string_view digest,
                                  size_t ids);
 
-  // As TieredStore::Fetch. Rows that cannot be read are logged.
-  void Fetch(const storage::FetchOptions& options, storage::FetchDone done);
+  // As TieredStore::Fetch.
+  void Fetch(const storage::FetchOptions& options, storage::FetchDone done) {
+    store_->Fetch(options, std::move(done));
+  }
 
   // As TieredStore::Prefetch.
   absl::Status Prefetch(const Admitted& hint, absl::Span<const storage::RowId> row_ids) {

@@ -9,13 +9,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/clock.h"
-#include "storage/cold/page_layout.h"
+#include "storage/fetch/data_loss_log.h"
+#include "storage/fetch/split_reads.h"
 
 namespace engram::storage {
 namespace {
-
-// Fewer reads than this are not worth a second thread: one keeps them all in flight.
-constexpr size_t kMinReadsPerPart = 256;
 
 // What a caller reads: two tokens' groups, needed sooner than an I/O thread may wake up and read.
 constexpr size_t kGroupsOfCaller = 6;
@@ -23,10 +21,6 @@ constexpr absl::Duration kAtOnce = absl::Milliseconds(1);
 // How long it looks out for them before it sleeps: some reads take so long, and where all sleep
 // the processor may as well, which then takes a good part of a read's time to wake up.
 constexpr absl::Duration kSpin = absl::Microseconds(300);
-
-size_t PartsFor(size_t reads, int threads) {
-  return std::clamp<size_t>(reads / kMinReadsPerPart, 1, static_cast<size_t>(threads));
-}
 
 uint64_t DistinctRows(absl::Span<const RowRead> reads) {
   uint64_t distinct = 0;
@@ -147,8 +141,8 @@ void NvmeFetch::StartRound() {
       if (bounds[i] < bounds[i + 1]) parts.push_back({warm, bounds[i], bounds[i + 1]});
     }
   };
-  add(true, SplitWarmReads());
-  add(false, SplitReads());
+  add(true, SplitEvenly(warm_reads_.size(), scheduler_->threads()));
+  add(false, SplitByPage(reads_, table_.spec(), scheduler_->threads()));
   if (parts.empty()) {
     EndRound();
     return;
@@ -163,35 +157,6 @@ void NvmeFetch::StartRound() {
   for (const Part& part : absl::MakeConstSpan(parts).first(all_here ? parts.size() : 1)) {
     ReadPart(part);
   }
-}
-
-std::vector<size_t> NvmeFetch::SplitWarmReads() const {
-  const size_t parts = PartsFor(warm_reads_.size(), scheduler_->threads());
-  std::vector<size_t> bounds;
-  for (size_t part = 0; part <= parts; ++part) {
-    bounds.push_back(warm_reads_.size() * part / parts);
-  }
-  return bounds;
-}
-
-// Cuts reads_ into runs for several threads; no page is in two of them, so none is read twice.
-// Returns the runs' bounds: the first is 0, the last reads_.size().
-std::vector<size_t> NvmeFetch::SplitReads() const {
-  const PageLayout layout(table_.spec());
-  const size_t parts = PartsFor(reads_.size(), scheduler_->threads());
-  std::vector<size_t> bounds = {0};
-  for (size_t part = 1; part < parts; ++part) {
-    size_t bound = std::max(bounds.back(), reads_.size() * part / parts);
-    while (bound > 0 && bound < reads_.size() &&
-           layout.page_of(reads_[bound].row_id) == layout.page_of(reads_[bound - 1].row_id)) {
-      ++bound;
-    }
-    if (bound > bounds.back() && bound < reads_.size()) {
-      bounds.push_back(bound);
-    }
-  }
-  bounds.push_back(reads_.size());
-  return bounds;
 }
 
 void NvmeFetch::ReadPart(const Part& part) {
@@ -324,6 +289,7 @@ void NvmeFetch::ReadWhatDidNotCome() {
 }
 
 void NvmeFetch::Fail(const absl::Status& status) {
+  if (absl::IsDataLoss(status)) LogDataLoss(table_.identity().name, status);
   absl::MutexLock lock(&mutex_);
   if (status_.ok()) {
     status_ = status;

@@ -99,8 +99,6 @@ class NvmeFetch final : public ReadsUnderWay::Waiter,
 
   // Reads all that is listed, in parts, of which this thread takes the first.
   void StartRound();
-  std::vector<size_t> SplitWarmReads() const;
-  std::vector<size_t> SplitReads() const;
   void ReadPart(const Part& part);
   absl::Status ReadWarm(absl::Span<WarmRead> reads);
   absl::Status ReadCold(absl::Span<const RowRead> reads);

@@ -1,6 +1,7 @@
 // The data plane's tables through a real daemon. For fetches see transports_test.
 #include "server/engram_service.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -72,6 +73,49 @@ TEST_F(EngramServiceTest, RefusesAMessageThatIsNoRequest) {
   stub.UnaryCall(&context, "/engram.v1.Engram/Fetch", grpc::StubOptions(), &request, &response,
                  [&](grpc::Status status) { done.set_value(std::move(status)); });
   EXPECT_THAT(done.get_future().get(), IsStatus(StatusCode::INVALID_ARGUMENT, "no FetchRequest"));
+}
+
+class DeadlineTest : public EngramServiceTest {
+ protected:
+  // Fetches a group that RAM does not have, in a call with so much time, or with no deadline.
+  v1::TableStats FetchOnce(absl::Duration window, bool has_deadline) {
+    StartServer([&](ServerOptions* options) {
+      options->store.ram_budget_bytes = 0;
+      if (window > absl::ZeroDuration()) options->store.windows[kTable] = window;
+    });
+    ImportModel();
+    grpc::Status status;
+    Fetch(RequestFor(Ids(1)), &status, [&](grpc::ClientContext* context) {
+      if (has_deadline) {
+        context->set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
+      }
+    });
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    v1::GetStatsRequest request;
+    request.set_name(kTable);
+    v1::GetStatsResponse stats;
+    grpc::ClientContext context;
+    EXPECT_TRUE(admin_->GetStats(&context, request, &stats).ok());
+    return stats.tables(0);
+  }
+};
+
+TEST_F(DeadlineTest, ACallWithoutOneIsNeitherOnTimeNorLate) {
+  const v1::TableStats stats = FetchOnce(absl::ZeroDuration(), /*has_deadline=*/false);
+  EXPECT_EQ(stats.fetches_on_time(), 0);
+  EXPECT_EQ(stats.fetches_late(), 0);
+}
+
+TEST_F(DeadlineTest, ACallWithoutOneHasItsTablesWindow) {
+  const v1::TableStats stats = FetchOnce(absl::Nanoseconds(1), /*has_deadline=*/false);
+  EXPECT_EQ(stats.fetches_on_time(), 0);
+  EXPECT_EQ(stats.fetches_late(), 1);
+}
+
+TEST_F(DeadlineTest, ACallsOwnCountsBeforeTheWindow) {
+  const v1::TableStats stats = FetchOnce(absl::Nanoseconds(1), /*has_deadline=*/true);
+  EXPECT_EQ(stats.fetches_on_time(), 1);
+  EXPECT_EQ(stats.fetches_late(), 0);
 }
 
 }  // namespace
