@@ -66,17 +66,23 @@ class FlagFile final : public CLI::Config {
   }
 };
 
+// What CLI11 takes for another number, or refuses in words that say little.
+std::string CheckSize(const std::string& text) {
+  const absl::string_view size = absl::StripAsciiWhitespace(text);
+  const size_t digits = std::min(size.find_first_not_of("0123456789"), size.size());
+  uint64_t number = 0;
+  const bool valid = absl::SimpleAtoi(size.substr(0, digits), &number) &&
+                     !absl::StartsWith(size.substr(digits), ".");
+  return valid ? ""
+               : absl::StrCat("'", text,
+                              "' is no size: a whole number of 64 bits, perhaps with a unit");
+}
+
 CLI::Option* AddSize(CLI::App* app, const std::string& name, uint64_t* value,
                      const std::string& help) {
   return app->add_option(name, *value, help)
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            return absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "-")
-                       ? absl::StrCat("'", text, "' is no size")
-                       : std::string();
-          },
-          ""))
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true).description(""))
+      ->transform(CLI::Validator(CheckSize, ""))  // the last one is the first to be done
       ->type_name("SIZE");
 }
 
@@ -112,6 +118,18 @@ CLI::Option* AddSeconds(CLI::App* app, const std::string& name, absl::Duration* 
           },
           ""))
       ->type_name("SECONDS");
+}
+
+// Puts the number of an engine's kind in the place of its name.
+std::string ToEngineKind(std::string& text) {
+  const std::map<std::string, ReadEngineOptions::Kind> kinds = {
+      {"auto", ReadEngineOptions::Kind::kAuto},
+      {"io_uring", ReadEngineOptions::Kind::kIoUring},
+      {"pread", ReadEngineOptions::Kind::kPread}};
+  const auto kind = kinds.find(text);
+  if (kind == kinds.end()) return absl::StrCat("'", text, "' is not auto, io_uring or pread");
+  text = absl::StrCat(static_cast<int>(kind->second));
+  return "";
 }
 
 void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
@@ -156,14 +174,10 @@ void AddStoreFlags(CLI::App* app, storage::StoreOptions* options) {
       ->capture_default_str()
       ->group(group);
   ReadEngineOptions* const engine = &options->read_engine;
-  const std::map<std::string, ReadEngineOptions::Kind> kinds = {
-      {"auto", ReadEngineOptions::Kind::kAuto},
-      {"io_uring", ReadEngineOptions::Kind::kIoUring},
-      {"pread", ReadEngineOptions::Kind::kPread}};
   app->add_option("--io-engine", engine->kind,
                   "How to read: io_uring, pread (a pool of threads), or auto: io_uring where the "
                   "kernel allows it [auto]")
-      ->transform(CLI::CheckedTransformer(kinds).description(""))
+      ->transform(CLI::Validator(ToEngineKind, ""))
       ->type_name("ENGINE")
       ->group(group);
   app->add_option("--io-queue-depth", engine->queue_depth, "Reads in flight of one thread")

@@ -13,7 +13,8 @@ namespace engram::storage {
 namespace {
 
 // What is late of one part is all absent; each takes a turn of an I/O thread.
-constexpr size_t kMostParts = 16;
+constexpr size_t kParts = 16;
+constexpr size_t kGroupsOfPart = 32;  // about, of a fetch that would have larger parts else
 
 }  // namespace
 
@@ -75,7 +76,7 @@ PartialFetch::~PartialFetch() {
 void PartialFetch::OnMemory() {
   rows_ = std::make_unique_for_overwrite<std::byte[]>(bytes());
   std::vector<Part> parts;
-  const size_t count = std::min(kMostParts, misses_.size());
+  const size_t count = std::max(std::min(kParts, misses_.size()), misses_.size() / kGroupsOfPart);
   for (size_t i = 0; i < count; ++i) {
     parts.push_back({misses_.size() * i / count, misses_.size() * (i + 1) / count});
   }

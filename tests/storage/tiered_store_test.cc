@@ -264,7 +264,11 @@ TEST_P(TieredStoreTest, OptionsOutOfRangeTouchNothing) {
   options_.io_threads = 1;
   options_.windows = {{"a", absl::Milliseconds(1)}, {"b", -absl::Milliseconds(1)}};
   EXPECT_THAT(TryOpen(), IsError(kInvalid, "the window of table \"b\" is -1ms"));
+  options_.windows = {{"*", absl::Milliseconds(1)}};
+  EXPECT_THAT(TryOpen(), IsError(kInvalid, "a window: table name may hold"));
   options_.windows.clear();
+  options_.ram_shares = {{"a b", 0.7}};
+  EXPECT_THAT(TryOpen(), IsError(kInvalid, "a RAM share: table name may hold"));
   options_.ram_shares = {{"a", 0.7}, {"b", 0.4}};
   EXPECT_THAT(TryOpen(), IsError(kInvalid, "the RAM shares of 2 tables add up to 1.1"));
   options_.ram_shares = {{"a", 0}};

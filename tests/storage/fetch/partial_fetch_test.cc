@@ -39,7 +39,7 @@ class PartialFetchTest : public FetchOperationTest {
                            absl::Span<const RowRead> reads) {
       for (const RowRead& read : reads) {
         if (read.row_id == held_row_) until_released.wait();
-        if (read.row_id == bad_row_) return absl::DataLossError("row 400 is damaged");
+        if (read.row_id == bad_row_) return absl::DataLossError("row 19999 is damaged");
       }
       return absl::OkStatus();
     };
@@ -88,7 +88,7 @@ class PartialFetchTest : public FetchOperationTest {
   }
 
   RowId held_row_ = 300;
-  RowId bad_row_ = 400;
+  RowId bad_row_ = 19'999;
   std::promise<void> released_;
   bool is_released_ = false;
   const std::shared_ptr<ByteBudget> prefetched_budget_ = std::make_shared<ByteBudget>(kMiB);
@@ -151,9 +151,9 @@ TEST_F(PartialFetchTest, WithoutADeadlineItIsLikeAnyOther) {
 }
 
 TEST_F(PartialFetchTest, RowsThatCannotBeReadAreAnErrorNevertheless) {
-  const absl::Status status = Partial({20, 21, 400, 401}, absl::Seconds(30));
+  const absl::Status status = Partial({20, 21, 19'998, 19'999}, absl::Seconds(30));
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-  EXPECT_THAT(status.message(), HasSubstr("row 400"));
+  EXPECT_THAT(status.message(), HasSubstr("row 19999"));
   EXPECT_EQ(table_->Stats().fetch_errors, 1U);
 }
 
