@@ -71,8 +71,10 @@ std::string CheckSize(const std::string& text) {
   const absl::string_view size = absl::StripAsciiWhitespace(text);
   const size_t digits = std::min(size.find_first_not_of("0123456789"), size.size());
   uint64_t number = 0;
-  const bool valid = absl::SimpleAtoi(size.substr(0, digits), &number) &&
-                     !absl::StartsWith(size.substr(digits), ".");
+  const absl::string_view unit = size.substr(digits);
+  const bool is_octal = digits > 1 && size.front() == '0';
+  const bool valid = absl::SimpleAtoi(size.substr(0, digits), &number) && !is_octal &&
+                     !absl::StartsWith(unit, ".") && !absl::StartsWithIgnoreCase(unit, "x");
   return valid ? ""
                : absl::StrCat("'", text,
                               "' is no size: a whole number of 64 bits, perhaps with a unit");

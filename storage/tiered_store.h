@@ -124,7 +124,8 @@ class TieredStore {
   //   INVALID_ARGUMENT     options out of range
   static absl::StatusOr<std::unique_ptr<TieredStore>> Open(const StoreOptions& options);
 
-  // Waits for fetches under way. No call may be running or follow. References to tables may be
+  // Waits for fetches under way; those that take a partial answer end with what is there. No call
+  // may be running or follow. References to tables may be
   // left, good for nothing; until they are gone the directory stays locked.
   virtual ~TieredStore() = default;
 

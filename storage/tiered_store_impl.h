@@ -42,6 +42,9 @@ class TieredStoreImpl final : public TieredStore {
                                                                std::unique_ptr<ReadEngine> engine,
                                                                const DatabaseConfig& config);
 
+  // The timer's calls give work to the scheduler, which ends before the timer.
+  ~TieredStoreImpl() override { timer_.Stop(); }
+
   std::vector<TableInfo> ListTables() const override;
   absl::StatusOr<TableRef> OpenTable(absl::string_view name, uint64_t version) override;
   absl::StatusOr<TableRef> Resolve(absl::string_view name, uint64_t version,

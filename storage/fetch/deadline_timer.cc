@@ -8,7 +8,7 @@
 
 namespace engram::storage {
 
-DeadlineTimer::~DeadlineTimer() {
+void DeadlineTimer::Stop() {
   std::thread thread;
   {
     absl::MutexLock lock(&mutex_);

@@ -21,8 +21,11 @@ class DeadlineTimer {
   using Call = absl::AnyInvocable<void() &&>;
 
   DeadlineTimer() = default;
-  // Makes the calls that are left at once.
-  ~DeadlineTimer();
+  ~DeadlineTimer() { Stop(); }
+
+  // Makes the calls that are left at once, and returns when they are made. At must not be called
+  // any more.
+  void Stop();
 
   // Names a call: when it is due, and how many came before it.
   using Id = std::pair<absl::Time, uint64_t>;

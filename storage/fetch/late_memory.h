@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -23,8 +24,9 @@ class LateMemory {
   explicit LateMemory(uint64_t limit_bytes) : limit_(limit_bytes) {}
 
   // Takes `bytes` and returns nothing. Where there is no room it takes nothing yet, and calls
-  // `ready` once they are taken, on the thread that gives others back; of those who wait the first
-  // goes first, but one who finds room need not wait.
+  // `ready` once they are taken, on a thread that gives others back or waits no longer; of those
+  // who wait the first goes first, but one who finds room need not wait. More than the limit are
+  // waited for in vain.
   std::optional<Id> Take(uint64_t bytes, Ready ready) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Waits no longer, if it still does.
@@ -39,6 +41,9 @@ class LateMemory {
     uint64_t bytes;
     Ready ready;
   };
+
+  // Takes for those whose turn it is.
+  std::vector<Ready> Serve() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t limit_;
   mutable absl::Mutex mutex_;

@@ -25,6 +25,10 @@ void PartialFetch::Start(const FetchOptions& options, FetchDone done, std::vecto
 }
 
 void PartialFetch::Begin() {
+  if (IsCancelled()) {
+    Answer();
+    return;
+  }
   SetTimer();
   const auto wait =
       context_.late_memory->Take(bytes(), [self = shared_from_this()] { self->OnMemory(); });
@@ -80,19 +84,17 @@ void PartialFetch::OnMemory() {
   for (size_t i = 0; i < count; ++i) {
     parts.push_back({misses_.size() * i / count, misses_.size() * (i + 1) / count});
   }
-  bool is_wanted = false;
+  if (IsCancelled()) {
+    Answer();
+    return;
+  }
   {
     absl::MutexLock lock(&mutex_);
     if (answered_) return;
-    is_wanted = CheckCancelled().ok();
-    has_begun_ = is_wanted;
+    has_begun_ = true;
     parts_left_ = parts.size();
   }
-  if (is_wanted) {
-    Read(parts);
-  } else {
-    Answer();
-  }
+  Read(parts);
 }
 
 void PartialFetch::Read(const std::vector<Part>& parts) {
@@ -166,13 +168,21 @@ void PartialFetch::Answer() {
   if (memory_wait.has_value()) context_.late_memory->Leave(*memory_wait);
   Count(status, warm_hits, absent);
   std::move(done)(std::move(status));
-  if (is_left) context_.prefetcher->Prefetch(table_, row_ids_);
+  if (!is_left) return;
+  context_.scheduler->Submit(JobClass::kHint, absl::Now(), [self = shared_from_this()] {
+    self->context_.prefetcher->Prefetch(self->table_, self->row_ids_);
+  });
 }
 
 absl::Status PartialFetch::CheckCancelled() {
   absl::Status status = ReadTerms(absl::InfiniteFuture(), options_.cancelled).Check();
   if (!status.ok()) cancelled_.store(1, std::memory_order_relaxed);
   return status;
+}
+
+bool PartialFetch::IsCancelled() {
+  absl::MutexLock lock(&mutex_);
+  return !CheckCancelled().ok();
 }
 
 uint64_t PartialFetch::MarkAbsent() {

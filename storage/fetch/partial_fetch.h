@@ -57,6 +57,7 @@ class PartialFetch final : public std::enable_shared_from_this<PartialFetch> {
   void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
   // CANCELLED once the caller has given it up; its parts then stop as well. After the answer, OK.
   absl::Status CheckCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t MarkAbsent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(const absl::Status& status, uint64_t warm_hits, uint64_t absent) const;
 

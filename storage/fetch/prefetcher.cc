@@ -93,10 +93,11 @@ void Prefetcher::Prefetch(const std::shared_ptr<TableVersion>& table,
   };
   std::vector<uint32_t> missing = table->ram().NotHeld(row_ids);
   absl::flat_hash_set<absl::Span<const RowId>> seen;
+  const absl::Time soon = absl::Now() + kHintLife / 2;
   const auto needs_no_read = [&](uint32_t group) {
     const absl::Span<const RowId> ids = ids_of(group);
     return !seen.insert(ids).second || table->prefetched().Holds(ids) ||
-           table->reads_under_way().IsHinted(ids);
+           table->reads_under_way().IsHinted(ids, soon);
   };
   missing.erase(std::remove_if(missing.begin(), missing.end(), needs_no_read), missing.end());
   for (size_t begin = 0; begin < missing.size(); begin += kGroupsOfOneRead) {

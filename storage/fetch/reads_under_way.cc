@@ -32,10 +32,13 @@ bool ReadsUnderWay::IsReader(absl::Span<const RowId> ids, const Reader* hint) co
   return entry != reads_.end() && entry->second.reader == hint;
 }
 
-bool ReadsUnderWay::IsHinted(absl::Span<const RowId> ids) const {
+bool ReadsUnderWay::IsHinted(absl::Span<const RowId> ids, absl::Time time) const {
   absl::MutexLock lock(&mutex_);
   const auto entry = reads_.find(ids);
-  return entry != reads_.end() && entry->second.reader->job_class == JobClass::kHint;
+  if (entry == reads_.end()) return false;
+  const Reader& reader = *entry->second.reader;
+  return reader.job_class == JobClass::kHint &&
+         (reader.begun.load(std::memory_order_relaxed) || reader.deadline >= time);
 }
 
 void ReadsUnderWay::HandOut(absl::Span<const RowId> ids, const std::byte* rows) {

@@ -77,8 +77,8 @@ class ReadsUnderWay {
   // has begun, that remains so.
   bool IsReader(absl::Span<const RowId> ids, const Reader* hint) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether a hint reads the group, or will.
-  bool IsHinted(absl::Span<const RowId> ids) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether a hint reads the group, or will unless it is in the queue at `time`, or later.
+  bool IsHinted(absl::Span<const RowId> ids, absl::Time time) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The rows of a group that `Begin` answered with kReads have come: hands them to those who wait
   // for it by now.

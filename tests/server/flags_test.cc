@@ -163,6 +163,8 @@ TEST(FlagsTest, BadFlagsAreNamed) {
       {"--ram-budget=18446744073709551616", "'18446744073709551616' is no size"},
       {"--ram-budget=1.5GiB", "'1.5GiB' is no size"},
       {"--ram-budget=", "--ram-budget"},
+      {"--ram-budget=010GiB", "'010GiB' is no size"},
+      {"--ram-budget=0x10", "'0x10' is no size"},
       {"--ram-budget=18446744073709551615KB", "--ram-budget"},
       {"--io-threads=x", "--io-threads"},
       {"--io-engine=aio", "--io-engine: 'aio' is not auto, io_uring or pread"},

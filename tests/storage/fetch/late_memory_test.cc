@@ -50,19 +50,21 @@ TEST_F(LateMemoryTest, WhoLeavesHoldsNobodyUp) {
   const auto first = Take(90, 1);
   ASSERT_TRUE(first.has_value());
   EXPECT_TRUE(Take(10, 2).has_value());
-  memory_.Leave(*first);
   memory_.Give(20);
+  EXPECT_THAT(ready_, IsEmpty());
+  memory_.Leave(*first);
   EXPECT_THAT(ready_, ElementsAre(2));
   memory_.Leave(*first);  // it is gone
   EXPECT_EQ(memory_.used_bytes(), 90U);
 }
 
 TEST_F(LateMemoryTest, WhatIsLargerThanAllIsWaitedForInVain) {
+  EXPECT_FALSE(Take(100).has_value());
   const auto id = Take(101, 1);
   ASSERT_TRUE(id.has_value());
-  EXPECT_FALSE(Take(100).has_value());  // it keeps nobody from what is there
+  EXPECT_TRUE(Take(100, 2).has_value());
   memory_.Give(100);
-  EXPECT_THAT(ready_, IsEmpty());
+  EXPECT_THAT(ready_, ElementsAre(2));  // it keeps nobody from what is there
   memory_.Leave(*id);
 }
 

@@ -173,7 +173,7 @@ TEST_F(PrefetcherTest, AFetchWaitsForAHintThatIsBeingReadOnly) {
 TEST_F(PrefetcherTest, AFetchTakesOverWhatAHintHasNotBegunToRead) {
   Make(16 * kMiB, 10);
   std::promise<void> busy = KeepThreadsBusy();
-  prefetcher_->Prefetch(table_, {20, 21, 30, 31, 40, 41});
+  prefetcher_->Prefetch(table_, {20, 21, 40, 41, 30, 31});
   rows_.assign(4 * spec_.row_bytes, std::byte{0xEE});
   const std::vector<RowId> ids = {40, 41, 20, 21};
   std::promise<absl::Status> done;
