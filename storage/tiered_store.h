@@ -125,8 +125,8 @@ class TieredStore {
   static absl::StatusOr<std::unique_ptr<TieredStore>> Open(const StoreOptions& options);
 
   // Waits for fetches under way; those that take a partial answer end with what is there. No call
-  // may be running or follow. References to tables may be
-  // left, good for nothing; until they are gone the directory stays locked.
+  // may be running or follow. References to tables may be left, good for nothing; until they are
+  // gone the directory stays locked.
   virtual ~TieredStore() = default;
 
   // All functions below may be called from any thread at any time.

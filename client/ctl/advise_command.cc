@@ -146,7 +146,7 @@ void AddAdviseCommand(CommandLine& line) {
        .summary = "Predict from the live traffic what other RAM sizes would serve of a table",
        .example = "engramctl advise deepseek-v4.1-flash/layer1 --ram 8GB --ram 32GB "
                   "--target-hit 0.7\n"
-                  "  engramctl advise v41/layer1 v41/layer14 --target-stall 1% --tokens-per-s 100"},
+                  "engramctl advise v41/layer1 v41/layer14 --target-stall 1% --tokens-per-s 100"},
       [options](const CommandContext& context) { return RunAdvise(context, *options); });
   app->add_option("TABLE", options->names, "Tables; of each the published version counts")
       ->required()

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/ctl/exit_code.h"
 #include "client/ctl/help_formatter.h"
 
@@ -85,7 +86,7 @@ CommandLine::~CommandLine() = default;
 
 CLI::App* CommandLine::AddCommand(const CommandText& text, CommandBody body) {
   CLI::App* const app = app_->add_subcommand(text.name, text.summary);
-  app->footer(absl::StrCat("Examples:\n  ", text.example));
+  app->footer(absl::StrCat("Examples:\n  ", absl::StrReplaceAll(text.example, {{"\n", "\n  "}})));
   if (text.uses_daemon) AddAddressOption(app, &context_);
   AddJsonOption(app, &context_);
   app->callback([this, body = std::move(body)] { chosen_ = body; });

@@ -160,7 +160,7 @@ void AddFetchCommand(CommandLine& line) {
       {.name = "fetch",
        .summary = "Fetch rows, by row ids or by the tokens whose n-grams need them",
        .example = "engramctl fetch demo/layer1 --ids 0,1,2,3,4,5,6,7 --tiers\n"
-                  "  engramctl fetch demo/layer1 --tokens 5,6,7 --config /tmp/v41/config.json"},
+                  "engramctl fetch demo/layer1 --tokens 5,6,7 --config /tmp/v41/config.json"},
       [options](const CommandContext& context) { return RunFetch(context, *options); });
   app->add_option("TABLE", options->table, "The table")->required();
   app->add_option("--version", options->version, "Its version; otherwise the published one")

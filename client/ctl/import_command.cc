@@ -118,7 +118,7 @@ void AddImportCommand(CommandLine& line) {
       {.name = "import",
        .summary = "Import tables from a checkpoint or a file, and publish them",
        .example = "engramctl import /models/deepseek-v4.1-flash deepseek-v4.1-flash\n"
-                  "  engramctl import rows.npy my-table --group-size 8 --orders 2,3,4"},
+                  "engramctl import rows.npy my-table --group-size 8 --orders 2,3,4"},
       [options](const CommandContext& context) { return RunImport(context, *options); });
   app->add_option("PATH", options->path,
                   "On the daemon's host: a checkpoint directory, a .safetensors or a .npy file")

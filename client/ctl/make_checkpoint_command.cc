@@ -120,7 +120,7 @@ void AddMakeCheckpointCommand(CommandLine& line) {
        .summary =
            "Write a checkpoint like a published model's, of any size, to try things out with",
        .example = "engramctl make-checkpoint /tmp/v41 --bytes 1GB\n"
-                  "  engramctl import /tmp/v41 demo",
+                  "engramctl import /tmp/v41 demo",
        .uses_daemon = false},
       [options](const CommandContext& context) { return RunMakeCheckpoint(context, *options); });
   app->add_option("DIR", checkpoint.directory, "Where to; created if absent")->required();

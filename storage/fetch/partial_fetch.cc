@@ -79,14 +79,14 @@ PartialFetch::~PartialFetch() {
 
 void PartialFetch::OnMemory() {
   rows_ = std::make_unique_for_overwrite<std::byte[]>(bytes());
+  if (IsCancelled()) {
+    Answer();
+    return;
+  }
   std::vector<Part> parts;
   const size_t count = std::max(std::min(kParts, misses_.size()), misses_.size() / kGroupsOfPart);
   for (size_t i = 0; i < count; ++i) {
     parts.push_back({misses_.size() * i / count, misses_.size() * (i + 1) / count});
-  }
-  if (IsCancelled()) {
-    Answer();
-    return;
   }
   {
     absl::MutexLock lock(&mutex_);

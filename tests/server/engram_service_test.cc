@@ -91,12 +91,7 @@ class DeadlineTest : public EngramServiceTest {
       }
     });
     EXPECT_TRUE(status.ok()) << status.error_message();
-    v1::GetStatsRequest request;
-    request.set_name(kTable);
-    v1::GetStatsResponse stats;
-    grpc::ClientContext context;
-    EXPECT_TRUE(admin_->GetStats(&context, request, &stats).ok());
-    return stats.tables(0);
+    return StatsOfTable();
   }
 };
 

@@ -137,14 +137,10 @@ TEST_F(FetchStreamTest, ACancelledFetchIsAnsweredOnceAndOthersGoOn) {
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_TRUE(stream->Finish().ok());
 
-  v1::GetStatsRequest of_table;
-  of_table.set_name(kTable);
-  v1::GetStatsResponse stats;
-  grpc::ClientContext context;
-  ASSERT_TRUE(admin_->GetStats(&context, of_table, &stats).ok());
-  EXPECT_EQ(stats.tables(0).fetch_errors(), 1);
-  EXPECT_EQ(stats.tables(0).fetches_on_time(), 1);
-  EXPECT_EQ(stats.tables(0).fetches_late(), 0);
+  const v1::TableStats stats = StatsOfTable();
+  EXPECT_EQ(stats.fetch_errors(), 1);
+  EXPECT_EQ(stats.fetches_on_time(), 1);
+  EXPECT_EQ(stats.fetches_late(), 0);
 }
 
 TEST_F(FetchStreamTest, ASlowReaderHoldsNoMoreThanItsShare) {

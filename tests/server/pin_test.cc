@@ -64,14 +64,7 @@ class PinTest : public ServerTest {
   grpc::Status StatusOfPin(const v1::PinRequest& request) { return StatusOf(false, request); }
   grpc::Status StatusOfUnpin(const v1::PinRequest& request) { return StatusOf(true, request); }
 
-  uint64_t CountPinned() {
-    grpc::ClientContext context;
-    v1::GetStatsRequest request;
-    request.set_name(kTable);
-    v1::GetStatsResponse response;
-    EXPECT_TRUE(admin_->GetStats(&context, request, &response).ok());
-    return response.tables(0).tiers(0).pinned();
-  }
+  uint64_t CountPinned() { return StatsOfTable().tiers(0).pinned(); }
 };
 
 TEST_F(PinTest, PinsTheGroupsOfAllMessages) {

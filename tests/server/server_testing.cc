@@ -102,6 +102,15 @@ v1::FetchResponse ServerTest::Fetch(const v1::FetchRequest& request, grpc::Statu
   return response;
 }
 
+v1::TableStats ServerTest::StatsOfTable() {
+  v1::GetStatsRequest request;
+  request.set_name(kTable);
+  v1::GetStatsResponse stats;
+  grpc::ClientContext context;
+  EXPECT_TRUE(admin_->GetStats(&context, request, &stats).ok());
+  return stats.tables(0);
+}
+
 v1::FetchRequest ServerTest::RequestFor(const std::vector<uint32_t>& ids) {
   v1::FetchRequest request;
   *request.mutable_table() = OpenTable(kTable).identity();

@@ -49,6 +49,9 @@ class ServerTest : public testing::Test {
   v1::FetchResponse Fetch(const v1::FetchRequest& request, grpc::Status* status,
                           std::function<void(grpc::ClientContext*)> prepare = nullptr);
 
+  // What kTable counts.
+  v1::TableStats StatsOfTable();
+
   // A fetch of `ids` from kTable, whose identity is asked for first.
   v1::FetchRequest RequestFor(const std::vector<uint32_t>& ids);
 

@@ -6,11 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "storage/fetch/fetch_operation.h"
 #include "storage/ram/ram_tiers.h"
@@ -35,24 +36,38 @@ class FetchOperationTest : public testing::Test {
     table_ = NewTableVersion(spec_, script_, RamTiers(ram_budget).NewCache(spec_));
   }
 
-  // Runs a fetch and waits. Its output is rows_ and tiers_.
-  absl::Status Fetch(const std::vector<RowId>& ids, absl::Time deadline = absl::InfiniteFuture()) {
+  // Starts a fetch. Its output is rows_ and tiers_; it and `ids` must last until it is done.
+  std::future<absl::Status> StartFetch(const std::vector<RowId>& ids,
+                                       absl::Time deadline = absl::InfiniteFuture()) {
     rows_.assign(ids.size() * spec_.row_bytes, std::byte{0xEE});
     tiers_.assign(ids.size() / spec_.group_size, Tier{0});
-    absl::Notification done;
-    absl::Status result;
+    std::promise<absl::Status> done;
+    std::future<absl::Status> result = done.get_future();
     RunFetch({.table = table_,
               .row_ids = ids,
               .rows = absl::MakeSpan(rows_),
               .tiers = absl::MakeSpan(tiers_),
               .deadline = deadline},
-             [&](absl::Status status) {
-               result = std::move(status);
-               done.Notify();
+             [done = std::move(done)](absl::Status status) mutable {
+               done.set_value(std::move(status));
              },
              {.scheduler = &scheduler_});
-    done.WaitForNotification();
     return result;
+  }
+
+  // Runs one and waits.
+  absl::Status Fetch(const std::vector<RowId>& ids, absl::Time deadline = absl::InfiniteFuture()) {
+    return StartFetch(ids, deadline).get();
+  }
+
+  // Keeps all I/O threads busy until the promise is kept.
+  std::promise<void> KeepThreadsBusy() {
+    std::promise<void> busy;
+    const std::shared_future<void> until(busy.get_future());
+    for (int i = 0; i < scheduler_.threads(); ++i) {
+      scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
+    }
+    return busy;
   }
 
   TableSpec spec_;

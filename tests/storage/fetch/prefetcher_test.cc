@@ -45,16 +45,6 @@ class PrefetcherTest : public FetchOperationTest {
     }
   }
 
-  // All of them, until the promise is kept.
-  std::promise<void> KeepThreadsBusy() {
-    std::promise<void> busy;
-    const std::shared_future<void> until(busy.get_future());
-    for (int i = 0; i < scheduler_.threads(); ++i) {
-      scheduler_.Submit(JobClass::kInteractive, absl::InfinitePast(), [until] { until.wait(); });
-    }
-    return busy;
-  }
-
   std::shared_ptr<ByteBudget> budget_;
   std::unique_ptr<Prefetcher> prefetcher_;
 };
@@ -157,14 +147,10 @@ TEST_F(PrefetcherTest, AFetchWaitsForAHintThatIsBeingReadOnly) {
   };
   prefetcher_->Prefetch(table_, {20, 21});
   reading.get_future().wait();
-  rows_.assign(2 * spec_.row_bytes, std::byte{0xEE});
   const std::vector<RowId> ids = {20, 21};
-  std::promise<absl::Status> done;
-  RunFetch({.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
-           [&](absl::Status status) { done.set_value(std::move(status)); },
-           {.scheduler = &scheduler_});
+  std::future<absl::Status> done = StartFetch(ids);
   released.set_value();
-  ASSERT_TRUE(done.get_future().get().ok());
+  ASSERT_TRUE(done.get().ok());
   EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
   EXPECT_EQ(script_->calls().size(), 1U);
 }
@@ -174,14 +160,10 @@ TEST_F(PrefetcherTest, AFetchTakesOverWhatAHintHasNotBegunToRead) {
   Make(16 * kMiB, 10);
   std::promise<void> busy = KeepThreadsBusy();
   prefetcher_->Prefetch(table_, {20, 21, 40, 41, 30, 31});
-  rows_.assign(4 * spec_.row_bytes, std::byte{0xEE});
   const std::vector<RowId> ids = {40, 41, 20, 21};
-  std::promise<absl::Status> done;
-  RunFetch({.table = table_, .row_ids = ids, .rows = absl::MakeSpan(rows_)},
-           [&](absl::Status status) { done.set_value(std::move(status)); },
-           {.scheduler = &scheduler_});
+  std::future<absl::Status> done = StartFetch(ids);
   busy.set_value();
-  ASSERT_TRUE(done.get_future().get().ok());
+  ASSERT_TRUE(done.get().ok());
   EXPECT_EQ(CountWrongRows(spec_, ids, rows_), 0U);
   AwaitHeld({{30, 31}});
   EXPECT_FALSE(table_->prefetched().Holds({20, 21}));
